@@ -56,6 +56,13 @@ pub enum Error {
     )]
     OtherRun { folder: PathBuf, differing: String },
 
+    #[error(
+        "{}: expected the folder of an interrupted run, found {found}; move it away or remove it, or \
+         choose another --output",
+        folder.display()
+    )]
+    NotPartial { folder: PathBuf, found: String },
+
     #[error("{}: another process is writing there; wait for it, or choose another --output", folder.display())]
     Held { folder: PathBuf },
 

@@ -23,6 +23,11 @@ use crate::durable_file::write_whole;
 
 const STATE: &str = "state.json";
 
+const LOCK: &str = "lock";
+
+/// The files of a run, among them those of its token writer.
+const OURS: [&str; 4] = [LOCK, STATE, "ids", "lengths"];
+
 /// A place between two examples, from which the work can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -79,12 +84,25 @@ impl Partial {
             source,
             advice: "check the path and its permissions",
         };
+        if folder.symlink_metadata().is_ok() && !folder.is_dir() {
+            return Err(Error::NotPartial {
+                folder,
+                found: "another file".to_owned(),
+            });
+        }
         fs::create_dir_all(&folder).map_err(failed)?;
+        // The folder is removed with everything in it in the end.
+        if let Some(name) = foreign(&folder).map_err(failed)? {
+            return Err(Error::NotPartial {
+                found: format!("a folder with {name}"),
+                folder,
+            });
+        }
         let lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(folder.join("lock"))
+            .open(folder.join(LOCK))
             .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -205,6 +223,19 @@ impl Partial {
     }
 }
 
+/// Returns the name of something in the folder that no run has made.
+fn foreign(folder: &Path) -> io::Result<Option<String>> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        // Systems leave hidden files of their own, and so does a state that was being written.
+        if !OURS.contains(&&*name) && !name.starts_with('.') {
+            return Ok(Some(name.into_owned()));
+        }
+    }
+    Ok(None)
+}
+
 fn names(corpus: &Corpus) -> String {
     let mut sum = Sha256::new();
     for file in &corpus.files {
@@ -223,4 +254,46 @@ fn done(files: &[CorpusFile]) -> String {
         sum.update(file.modified.to_le_bytes());
     }
     hexadecimal(&sum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_run_has_made_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("p.tokens");
+        let partial = Partial::beside(&output);
+        let refused = || Partial::take(&output).unwrap_err().to_string();
+        fs::write(&partial, "mine").unwrap();
+        let expected = format!(
+            "{}: expected the folder of an interrupted run, found another file; move it away or remove it, \
+             or choose another --output",
+            partial.display()
+        );
+        assert_eq!(refused(), expected);
+        assert_eq!(fs::read_to_string(&partial).unwrap(), "mine");
+        fs::remove_file(&partial).unwrap();
+
+        fs::create_dir(&partial).unwrap();
+        fs::write(partial.join("letter"), "mine").unwrap();
+        let message = refused();
+        assert!(
+            message.contains("found a folder with letter; "),
+            "{message}"
+        );
+        assert!(!partial.join(LOCK).exists());
+        fs::remove_file(partial.join("letter")).unwrap();
+
+        // Neither is a folder to which somebody has added a file: it would be removed with the rest.
+        drop(Partial::take(&output).unwrap());
+        for name in [STATE, "ids", "lengths", ".electra-x", "notes"] {
+            fs::write(partial.join(name), "").unwrap();
+        }
+        assert!(refused().contains("found a folder with notes; "));
+        fs::remove_file(partial.join("notes")).unwrap();
+        Partial::take(&output).unwrap().remove();
+        assert!(!partial.exists());
+    }
 }

@@ -175,10 +175,14 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
             found: format!("{size}, where they are {}", first.len()),
         }));
     }
+    // The trainer reserves memory for every token that it is asked for. The words cannot give more than
+    // this, since a pair that is joined leaves a word a piece shorter.
+    let joined: usize = sorted.iter().map(|(word, _)| word.chars().count()).sum();
+    let most = first.len().saturating_add(joined);
     let special = first.into_iter().map(|token| AddedToken::from(token, true));
     let trainer = BpeTrainer::builder()
         .show_progress(false)
-        .vocab_size(size)
+        .vocab_size(size.min(most))
         .min_frequency(LEAST)
         .special_tokens(special.collect())
         .continuing_subword_prefix(PREFIX.to_owned())
@@ -266,6 +270,18 @@ mod tests {
                 unknown_words: 0
             }
         );
+    }
+
+    #[test]
+    fn a_size_beyond_the_corpus_takes_no_memory() {
+        let text = "Roses are red\nare is is and big blue BERT so so";
+        let found = trained(text, usize::MAX).unwrap();
+        assert_eq!(found.tokens, trained(text, 100).unwrap().tokens);
+        // Everything that can be joined is: abc, whatever stands for its first two letters.
+        let found = trained("abc abc", usize::MAX).unwrap();
+        assert_eq!(found.tokens.last().map(String::as_str), Some("abc"));
+        // The special tokens, three characters, two of them inside of words, and two pairs.
+        assert_eq!(found.tokens.len(), 12);
     }
 
     #[test]

@@ -1,18 +1,72 @@
 //! Holds out rows of a file for another, such as a dev file from a train file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    hash::Hash,
+};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
+use crate::counted::counted;
+
 /// The share amounts to no row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("0 of {rows} rows would be held out{why}; give another share")]
 pub struct NoneHeld {
     rows: usize,
-    /// The reason, if it is not the share alone.
-    why: String,
+    why: Why,
+    /// Whether the rows are questions, which have no labels.
+    are_questions: bool,
+}
+
+/// The reason, if it is not the share alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Share,
+    /// The last rows of a label stay.
+    Label,
+    /// So many rows stay on one side.
+    Group(usize),
+}
+
+impl NoneHeld {
+    /// Says questions in place of rows.
+    pub fn of_questions(self) -> Self {
+        Self {
+            are_questions: true,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for NoneHeld {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.are_questions {
+            "question"
+        } else {
+            "row"
+        };
+        let nouns = counted(self.rows, noun);
+        write!(out, "0 of {nouns} would be held out")?;
+        match (self.why, self.are_questions) {
+            (Why::Share, _) => {}
+            (Why::Label, false) => write!(out, ", for at least one row of each label must stay")?,
+            (Why::Label, true) => write!(out, ", for at least one must stay")?,
+            (Why::Group(rows), false) => write!(
+                out,
+                ", for up to {rows} rows have texts in common and stay on one side"
+            )?,
+            (Why::Group(rows), true) => write!(
+                out,
+                ", for up to {rows} questions belong together and stay on one side"
+            )?,
+        }
+        match self.rows {
+            1 => write!(out, "; give a file with more"),
+            _ => write!(out, "; give another share"),
+        }
+    }
 }
 
 /// Removes a share of the rows, drawn by `seed`, and returns them. `by` returns a row's texts and
@@ -79,12 +133,11 @@ pub fn held_out<T, K: Hash + Eq, L: Ord>(
         return Err(NoneHeld {
             rows: rows.len(),
             why: match largest {
-                _ if spared => ", for at least one row of each label must stay".to_owned(),
-                0 | 1 => String::new(),
-                rows => {
-                    format!(", for up to {rows} rows have texts in common and stay on one side")
-                }
+                _ if spared => Why::Label,
+                0 | 1 => Why::Share,
+                rows => Why::Group(rows),
             },
+            are_questions: false,
         });
     }
     let (mut kept, mut out) = (Vec::new(), Vec::new());
@@ -208,5 +261,36 @@ mod tests {
             message.contains("0 of 2 rows would be held out, for at least one row of each label"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn questions_are_not_called_rows() {
+        for (texts, share, expected) in [
+            (
+                &[0][..],
+                0.5,
+                "0 of 1 question would be held out, for at least one must stay; give a file with more",
+            ),
+            (
+                &[0],
+                0.1,
+                "0 of 1 question would be held out; give a file with more",
+            ),
+            (
+                &[0, 1, 2],
+                0.1,
+                "0 of 3 questions would be held out; give another share",
+            ),
+            (
+                &[0, 0, 1],
+                0.1,
+                "0 of 3 questions would be held out, for up to 2 questions belong together and stay on \
+                 one side; give another share",
+            ),
+        ] {
+            let mut rows = texts.to_vec();
+            let error = held_out(&mut rows, share, 1, |row| (vec![*row], ())).unwrap_err();
+            assert_eq!(error.of_questions().to_string(), expected);
+        }
     }
 }

@@ -55,7 +55,7 @@ pub fn read_whole_record(file: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut sum = [0; SUM];
     file.read_exact(&mut bytes)?;
     file.read_exact(&mut sum)?;
-    check(&bytes, sum, "bytes")?;
+    check(&bytes, sum, "bytes have")?;
     Ok(Some(bytes))
 }
 
@@ -77,7 +77,7 @@ pub fn read_length(file: &mut impl Read) -> io::Result<Option<u64>> {
         }
     }
     let [length @ .., a, b, c, d] = head;
-    check(&length, [a, b, c, d], "length")?;
+    check(&length, [a, b, c, d], "length has")?;
     let length = u64::from_le_bytes(length);
     if length > LONGEST {
         let problem = format!("a record of {length} bytes; expected at most {LONGEST}");
@@ -92,7 +92,7 @@ fn check(bytes: &[u8], expected: [u8; 4], what: &str) -> io::Result<()> {
         return Ok(());
     }
     let problem = format!(
-        "a record's {what} have checksum {found:08x}, but {expected:08x} is written beside them: \
+        "a record's {what} checksum {found:08x}, but {expected:08x} is written beside them: \
          the file is damaged"
     );
     Err(io::Error::new(ErrorKind::InvalidData, problem))

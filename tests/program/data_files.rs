@@ -316,7 +316,8 @@ fn nothing_is_replaced_and_no_half_is_left() {
         2,
     );
     assert!(
-        refused.contains("--share 0.01: 0 of 60 rows would be held out, for up to 10 rows"),
+        refused
+            .contains("--share 0.01: 0 of 60 questions would be held out, for up to 10 questions"),
         "{refused}"
     );
     let (_, refused) = told(
@@ -522,4 +523,218 @@ fn figures_stand_side_by_side() {
         printed.lines().all(|line| line.chars().count() <= 80),
         "{printed}"
     );
+}
+
+/// Returns a document with a question for each of these ids, each on a passage of its own.
+fn document(ids: &[&str]) -> String {
+    let paragraphs = ids.iter().map(|id| {
+        json!({"context": format!("An oak, {id}."), "qas": [{
+            "id": id, "question": "What?", "answers": [{"text": "oak", "answer_start": 3}],
+        }]})
+    });
+    let paragraphs: Vec<Value> = paragraphs.collect();
+    json!({"version": "1.1", "data": [{"title": "T", "paragraphs": paragraphs}]}).to_string()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn parts_in_one_place_are_refused_under_whatever_name() {
+    let place = folder(&[("all.json", &document(&["a", "b", "c", "d"]))]);
+    let path = |name: &str| place.path().join(name);
+    fs::create_dir(path("d")).unwrap();
+    std::os::unix::fs::symlink("d", path("link")).unwrap();
+    std::os::unix::fs::symlink("all.json", path("input")).unwrap();
+    fs::hard_link(path("all.json"), path("hard")).unwrap();
+    let split = |train: &str, dev: &str| {
+        let asked = ["split", "all.json", "--share", "0.25", "--train", train];
+        told(place.path(), &[&asked[..], &["--dev", dev]].concat(), 2).1
+    };
+    for (train, dev) in [
+        ("d/x.json", "link/x.json"),
+        ("s", "./d/../s"),
+        ("s", "link/../s"),
+        ("d/new/s", "link/new/s"),
+        ("/dev/stdout", "/dev/fd/1"),
+    ] {
+        let refused = split(train, dev);
+        let expected = format!("{dev}: both parts would go there; give each its own file");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+    for input in ["all.json", "./d/../all.json", "input", "hard"] {
+        let refused = split("train.json", input);
+        let expected = format!("{input}: exists, and is not replaced");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+    assert_eq!(fs::read_dir(path("d")).unwrap().count(), 0);
+    assert_eq!(questions(&path("all.json")).len(), 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_that_is_full_leaves_nothing_of_the_other_part() {
+    let place = folder(&[("all.json", &document(&["a", "b", "c", "d"]))]);
+    for out in [
+        ["--train", "/dev/full", "--dev", "part"],
+        ["--train", "part", "--dev", "/dev/full"],
+    ] {
+        let asked = [&["split", "all.json", "--share", "0.25"], &out[..]].concat();
+        let (_, refused) = told(place.path(), &asked, 2);
+        assert!(
+            refused.contains("/dev/full: the file cannot be written"),
+            "{refused}"
+        );
+        assert!(!place.path().join("part").exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_part_on_standard_output_has_it_to_itself() {
+    let place = folder(&[("all.json", &document(&["a", "b", "c", "d"]))]);
+    let dev = place.path().join("dev.json");
+    for flags in [&[][..], &["--json"]] {
+        for out in [
+            ["--train", "/dev/stdout", "--dev", "dev.json"],
+            ["--dev", "/dev/stdout", "--train", "dev.json"],
+        ] {
+            let asked = [&["split", "all.json", "--share", "0.25"], &out[..], flags].concat();
+            let (stdout, stderr) = told(place.path(), &asked, 0);
+            let document: Value = serde_json::from_str(&stdout).unwrap();
+            assert_eq!(document["version"], "1.1");
+            // The summary is told beside it.
+            assert!(stderr.contains("/dev/stdout"), "{stderr}");
+            let other = questions(&dev).len();
+            let here = document["data"][0]["paragraphs"].as_array().unwrap().len();
+            assert_eq!(here + other, 4);
+            fs::remove_file(&dev).unwrap();
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_read_several_times_is_no_pipe() {
+    let place = folder(&[("all.json", &document(&["a"]))]);
+    let file = || fs::File::open(place.path().join("all.json")).unwrap();
+    let out = ["--share", "0.5", "--train", "x", "--dev", "y"];
+    for asked in [
+        ["check", "/dev/stdin"].to_vec(),
+        ["stats", "/dev/stdin"].to_vec(),
+        [&["split", "/dev/stdin"], &out[..]].concat(),
+        ["merge", "/dev/stdin", "all.json", "--output", "x"].to_vec(),
+    ] {
+        let mut source = Command::new("cat");
+        let mut source = source
+            .stdin(file())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+            .arg("data")
+            .args(&asked)
+            .stdin(source.stdout.take().unwrap())
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        source.wait().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{asked:?}");
+        let refused = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            "/dev/stdin: expected a file, found a pipe, which can be read only once; give";
+        assert!(refused.contains(expected), "{asked:?}: {refused}");
+    }
+    // A file under this name is read like any other.
+    let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(["data", "check", "/dev/stdin"])
+        .stdin(file())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn files_without_rows_and_other_columns_are_named() {
+    let place = folder(&[
+        ("none.json", "{\"version\": \"v2.0\", \"data\": []}"),
+        ("one.json", &document(&["a"])),
+        ("head.csv", "text,label\n"),
+        ("a.csv", "text,label\nx,1\ny,0\n"),
+        ("two.conll", "-DOCSTART- -X- O O\n\nAda B-PER\nwrote O\n\n"),
+        ("three.conll", "Bob NNP B-PER\nsang VB O\n\n"),
+        ("more.conll", "Eve B-PER\n\n"),
+    ]);
+    let refused = |asked: &[&str]| told(place.path(), asked, 2).1;
+    let split = |file: &str| {
+        let asked = [
+            "split", file, "--share", "0.5", "--train", "x", "--dev", "y",
+        ];
+        refused(&asked)
+    };
+    for (said, expected) in [
+        (
+            split("head.csv"),
+            "head.csv: expected rows, found none; give a file that has some",
+        ),
+        (
+            split("none.json"),
+            "none.json: expected questions, found none; give a file that has some",
+        ),
+        (
+            split("one.json"),
+            "--share 0.5: 0 of 1 question would be held out, for at least one must stay; give a file with more",
+        ),
+        (
+            refused(&["merge", "one.json", "none.json", "--output", "m"]),
+            "none.json: expected questions, found none; leave the file out",
+        ),
+        (
+            refused(&["merge", "a.csv", "head.csv", "--output", "m"]),
+            "head.csv: expected rows, found none; leave the file out",
+        ),
+        (
+            refused(&["merge", "two.conll", "three.conll", "--output", "m"]),
+            "three.conll: expected tagging in a word a line with 2 columns, as two.conll has it, found \
+             tagging in a word a line with 3 columns; save both in one form",
+        ),
+        (
+            refused(&["stats", "one.json", "--max-seq-length", "0"]),
+            "--max-seq-length: expected a number from 5 to 512, as a run takes it, found 0",
+        ),
+        (
+            refused(&["check", "one.json", "--max-query-length", "0"]),
+            "--max-query-length: expected a number of at least 1, as a run takes it, found 0",
+        ),
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!place.path().join("m").exists());
+    let asked = ["merge", "two.conll", "more.conll", "--output", "m"];
+    let (printed, _) = told(place.path(), &asked, 0);
+    assert!(printed.ends_with("m: 2 sentences\n"), "{printed}");
+    told(place.path(), &["check", "m"], 0);
+    let (printed, _) = told(place.path(), &["check", "one.json"], 0);
+    let counts = "1 article, 1 passage, 1 question: 1 answerable, 0 impossible; 1 answer\n";
+    assert!(printed.contains(counts), "{printed}");
+}
+
+#[test]
+fn parts_whose_names_end_in_gz_are_archives() {
+    let place = folder(&[("all.json", &document(&["a", "b", "c", "d"]))]);
+    let out = ["--train", "train.json.gz", "--dev", "dev.json.gz"];
+    let asked = ["split", "all.json", "--share", "0.25"];
+    told(place.path(), &[&asked[..], &out].concat(), 0);
+    for (name, count) in [("train.json.gz", 3), ("dev.json.gz", 1)] {
+        let bytes = fs::read(place.path().join(name)).unwrap();
+        assert_eq!(bytes[..2], [0x1F, 0x8B], "{name}");
+        assert_eq!(figures(place.path(), &["check", name])["questions"], count);
+    }
+    let asked = [
+        "merge",
+        "train.json.gz",
+        "dev.json.gz",
+        "--output",
+        "m.json",
+    ];
+    told(place.path(), &asked, 0);
+    assert_eq!(questions(&place.path().join("m.json")).len(), 4);
 }

@@ -900,7 +900,7 @@ fn conversions_are_reported() {
     let text = stdout(&told).replace(paths[1], "out.json");
     assert!(
         text.starts_with(
-            "out.json: 2 questions on 1 passages: 2 answerable, 0 impossible, 2 answers\n\
+            "out.json: 2 questions on 1 passage: 2 answerable, 0 impossible, 2 answers\n\
              left out questions: 1 empty_passage (the passage is blank): empty (line 4)\n"
         ),
         "{text}"

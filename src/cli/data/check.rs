@@ -81,16 +81,20 @@ fn print_questions(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {
     let file = found.file.display().to_string();
     writeln!(out, "{}: {}", printable(&file), found.format)?;
     if let Some(articles) = found.articles {
-        write!(out, "{articles} articles, ")?;
+        write!(out, "{}, ", counted(articles, "article"))?;
     }
     write!(
         out,
-        "{} passages, {} questions: {} answerable, {} impossible; {} answers",
-        counts.passages, counts.questions, counts.answerable, counts.impossible, counts.answers
+        "{}, {}: {} answerable, {} impossible; {}",
+        counted(counts.passages, "passage"),
+        counted(counts.questions, "question"),
+        counts.answerable,
+        counts.impossible,
+        counted(counts.answers, "answer")
     )?;
     match found.left_out {
         0 => writeln!(out)?,
-        count => writeln!(out, "; {count} questions left out")?,
+        count => writeln!(out, "; {} left out", counted(count, "question"))?,
     }
 
     let lengths = &found.lengths;

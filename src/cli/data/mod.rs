@@ -26,9 +26,12 @@ use self::{
     task_folder::{ClassificationArgs, TaggingArgs},
 };
 use super::{GlobalArgs, print_beside};
-use crate::tasks::qa::dataset::{
-    convert::{Conversion, Source, convert},
-    dropped::{Reason, Tally},
+use crate::{
+    counted::counted,
+    tasks::qa::dataset::{
+        convert::{Conversion, Source, convert},
+        dropped::{Reason, Tally},
+    },
 };
 
 /// Prepare data: convert, check, compare, split and merge files
@@ -161,13 +164,13 @@ fn print_conversion(conversion: &Conversion, out: &mut dyn Write) -> anyhow::Res
     let written = &conversion.written;
     writeln!(
         out,
-        "{}: {} questions on {} passages: {} answerable, {} impossible, {} answers",
+        "{}: {} on {}: {} answerable, {} impossible, {}",
         printable(&conversion.output.display().to_string()),
-        written.questions,
-        written.passages,
+        counted(written.questions, "question"),
+        counted(written.passages, "passage"),
         written.answerable,
         written.impossible,
-        written.answers
+        counted(written.answers, "answer")
     )?;
     let mut print = |what: &str, reason: &Reason, tally: &Tally| {
         let examples: Vec<String> = tally.examples.iter().map(ToString::to_string).collect();

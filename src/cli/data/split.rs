@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::{task_args::TaskArgs, task_folder::share};
 use crate::{
-    cli::GlobalArgs,
+    cli::{GlobalArgs, print_beside},
     counted::counted,
+    durable_file::is_standard_output,
     tasks::data_files::split::{self, By, Part, Parted, Request},
 };
 
@@ -84,11 +85,14 @@ pub(super) fn run(
             }
         );
     }
-    match global.json {
-        true => writeln!(out, "{}", serde_json::to_string_pretty(&parted)?)?,
-        false => print(&parted, out)?,
-    }
-    Ok(())
+    let outputs = [&args.train, &args.dev];
+    let printed = outputs.iter().find(|path| is_standard_output(path));
+    print_beside(printed.unwrap_or(&&args.train), out, |out| {
+        match global.json {
+            true => Ok(writeln!(out, "{}", serde_json::to_string_pretty(&parted)?)?),
+            false => print(&parted, out),
+        }
+    })
 }
 
 fn print(parted: &Parted, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -41,6 +41,9 @@ pub enum Error {
     )]
     SequenceLength { positions: usize, found: usize },
 
+    #[error("--max-query-length: expected a number of at least 1, as a run takes it, found 0")]
+    QueryLength,
+
     #[error("{}: a folder of questions; give its files one by one", path.display())]
     FolderOfQuestions { path: PathBuf },
 }

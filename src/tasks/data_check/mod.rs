@@ -35,7 +35,7 @@ use super::{
     },
 };
 use crate::{
-    data::{existing_file::existing, split::Split},
+    data::{self, existing_file::existing, split::Split},
     durable_file::folder_of,
 };
 
@@ -113,6 +113,10 @@ pub enum FileCheck {
 pub fn check(path: &Path, options: &Options) -> Result<Checked, Error> {
     match subject(path, options)? {
         None => {
+            check_length(options)?;
+            if options.max_query_length == 0 {
+                return Err(Error::QueryLength);
+            }
             let options = CheckOptions {
                 vocab: options.vocab.clone(),
                 windows: WindowOptions {
@@ -213,6 +217,13 @@ impl Part {
 
 /// Determines what is to be checked; `None` for questions.
 fn subject(path: &Path, options: &Options) -> Result<Option<Subject>, Error> {
+    // A file is read several times, and a pipe is empty after the first.
+    if is_pipe(path) {
+        return Err(Error::Data(data::Error::NotAFile {
+            path: path.to_owned(),
+            found: "a pipe, which can be read only once",
+        }));
+    }
     let folder = path.is_dir();
     if let Some(file) = &options.description {
         let description = Description::read_file(file)?;
@@ -258,6 +269,18 @@ fn subject(path: &Path, options: &Options) -> Result<Option<Subject>, Error> {
         }
     };
     own(path, None, description, options).map(Some)
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    path.metadata()
+        .is_ok_and(|found| found.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
 }
 
 /// Checks files of a built-in task.
@@ -487,6 +510,9 @@ mod tests {
         let (texts, words) = (folder.path().join("a.csv"), folder.path().join("a.conll"));
         std::fs::write(&texts, "text,label\na,x\nb,y\n").unwrap();
         std::fs::write(&words, "Ada B-PER\nwrote O\n").unwrap();
+        let questions = folder.path().join("a.jsonl");
+        let row = r#"{"id": "x", "context": "An oak.", "question": "What?", "answers": {"text": ["oak"], "answer_start": [3]}}"#;
+        std::fs::write(&questions, row).unwrap();
         let model = folder.path().join("m");
         std::fs::create_dir(&model).unwrap();
         std::fs::write(
@@ -508,7 +534,7 @@ mod tests {
             description: None,
             split: None,
         };
-        for file in [&texts, &words] {
+        for file in [&texts, &words, &questions] {
             for (length, vocab, positions) in [
                 (0, None, 512),
                 (4, None, 512),
@@ -526,5 +552,16 @@ mod tests {
                 check(file, &with(length, Some(model.as_path()))).unwrap();
             }
         }
+        let with = |max_query_length: usize| Options {
+            max_query_length,
+            ..with(512, None)
+        };
+        let message = check(&questions, &with(0)).unwrap_err().to_string();
+        let expected =
+            "--max-query-length: expected a number of at least 1, as a run takes it, found 0";
+        assert_eq!(message, expected);
+        check(&questions, &with(1)).unwrap();
+        // Texts have no questions.
+        check(&texts, &with(0)).unwrap();
     }
 }

@@ -31,6 +31,13 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    #[error("{file}: expected {noun}s, found none; {advice}")]
+    Empty {
+        file: String,
+        noun: &'static str,
+        advice: &'static str,
+    },
+
     #[error("--share {share}: {source}")]
     Share { share: f64, source: NoneHeld },
 

@@ -15,12 +15,14 @@ use super::{
     question_items::QuestionItems,
     row_items::RowItems,
 };
-use crate::tasks::{
-    data_check::{Options, rows::rows},
-    description::Kind,
-    qa::raw::{
-        paragraph::Family,
-        summary::{Form, Summary},
+use crate::{
+    counted::counted,
+    tasks::{
+        data_check::{Options, rows::rows},
+        qa::raw::{
+            paragraph::Family,
+            summary::{Form, Summary},
+        },
     },
 };
 
@@ -85,6 +87,17 @@ pub fn merge(request: &Request) -> Result<Merged, Error> {
             }
         }
     }
+    let empty = |file: &str, noun| Error::Empty {
+        file: file.to_owned(),
+        noun,
+        advice: "leave the file out",
+    };
+    if let Some(file) = questions.iter().find(|file| file.count() == 0) {
+        return Err(empty(&file.set.file, "question"));
+    }
+    if let Some((_, file)) = texts.iter().find(|(_, file)| file.count() == 0) {
+        return Err(empty(&file.file, file.noun()));
+    }
     match (questions.first(), texts.first()) {
         (Some(first), Some((_, other))) => Err(Error::Differs {
             file: other.file.clone(),
@@ -116,7 +129,7 @@ fn merge_questions(request: &Request, mut files: Vec<QuestionItems>) -> Result<M
     };
     let renamed = give_ids(request, &mut files)?;
     let frame = frame_of(&files);
-    write(&request.output, |out| {
+    write(&request.output, &|out| {
         let items = files.iter().enumerate().flat_map(|(number, file)| {
             // MRQA's header is written only once.
             let header = usize::from(number > 0 && file.header.is_some());
@@ -316,7 +329,11 @@ fn merge_rows(request: &Request, files: &[(Option<String>, RowItems)]) -> Result
             let columns = columns
                 .as_ref()
                 .map_or(String::new(), |line| format!(" ({line})"));
-            format!("{:?} in {}{names}{columns}", file.kind, file.frame.name()).to_lowercase()
+            let cells = file.columns().map_or(String::new(), |count| {
+                format!(" with {}", counted(count, "column"))
+            });
+            let frame = file.frame.name();
+            format!("{:?} in {frame}{cells}{names}{columns}", file.kind).to_lowercase()
         };
         let (expected, found) = (of(columns, first), of(other_columns, other));
         if expected != found {
@@ -334,7 +351,7 @@ fn merge_rows(request: &Request, files: &[(Option<String>, RowItems)]) -> Result
         .iter()
         .flat_map(|(_, file)| file.rows.iter().flatten());
     let doubles = all.filter(|row| !seen.insert(&row.texts)).count();
-    write(&request.output, |out| {
+    write(&request.output, &|out| {
         let items = files.iter().enumerate().flat_map(|(number, (_, file))| {
             let head = if number > 0 { file.head.len() } else { 0 };
             file.kept(&|_| true).skip(head)
@@ -352,10 +369,7 @@ fn merge_rows(request: &Request, files: &[(Option<String>, RowItems)]) -> Result
             })
             .collect(),
         count: files.iter().map(|(_, file)| count(file)).sum(),
-        noun: match first.kind {
-            Kind::Tagging => "sentence",
-            _ => "row",
-        },
+        noun: first.noun(),
         doubles,
         renamed: Vec::new(),
     })

@@ -13,6 +13,7 @@ use crate::{
         data_check::rows::{RowOf, RowsOf},
         description::Kind,
     },
+    text::normalizer::is_blank,
 };
 
 /// A file of rows.
@@ -72,6 +73,33 @@ impl RowItems {
     /// Returns the number of rows.
     pub fn count(&self) -> usize {
         self.rows.iter().map(Vec::len).sum()
+    }
+
+    /// Returns what the rows are called.
+    pub fn noun(&self) -> &'static str {
+        match self.kind {
+            Kind::Tagging => "sentence",
+            _ => "row",
+        }
+    }
+
+    /// Returns the number of columns of a file with a word on each line, as its first word has
+    /// them; `None` for other files.
+    pub fn columns(&self) -> Option<usize> {
+        if self.frame != Frame::Blocks {
+            return None;
+        }
+        let mut items = self.items.iter().zip(&self.rows);
+        let (item, row) = items.find_map(|(item, rows)| Some((item, rows.first()?)))?;
+        let Body::Text(text) = &item.body else {
+            return None;
+        };
+        let line = text.split('\n').nth(row.place.checked_sub(item.place)?)?;
+        // As the reader of words separates them.
+        Some(match line.contains('\t') {
+            true => line.split('\t').count(),
+            false => line.split(is_blank).filter(|cell| !cell.is_empty()).count(),
+        })
     }
 
     /// Returns the head and the items whose index `keep` accepts.

@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::{
     error::Error,
     item_file,
-    new_file::{expect_free, write},
+    new_file::{expect_free, is_same_place, write_both},
     question_items::QuestionItems,
     row_items::RowItems,
 };
 use crate::tasks::{
     data_check::{Options, rows::rows},
-    held_out::held_out,
+    held_out::{NoneHeld, held_out},
 };
 
 /// What is kept together.
@@ -87,8 +87,7 @@ pub fn split(request: &Request) -> Result<Parted, Error> {
     for output in [&request.train, &request.dev] {
         expect_free(output)?;
     }
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if absolute(&request.train) == absolute(&request.dev) {
+    if is_same_place(&request.train, &request.dev) {
         return Err(Error::SameOutput {
             path: request.dev.clone(),
         });
@@ -104,6 +103,13 @@ pub fn split(request: &Request) -> Result<Parted, Error> {
 
 fn questions(request: &Request) -> Result<Parted, Error> {
     let file = QuestionItems::read(&request.file)?;
+    if file.count() == 0 {
+        return Err(Error::Empty {
+            file: file.set.file,
+            noun: "question",
+            advice: "give a file that has some",
+        });
+    }
     let by = request.by.unwrap_or(By::Passage);
     let articles = match by {
         By::Article => Some(file.articles().ok_or_else(|| Error::NoArticles {
@@ -117,7 +123,11 @@ fn questions(request: &Request) -> Result<Parted, Error> {
         let passage = (by != By::Row).then(|| (1, passages[number]));
         [article, passage].into_iter().flatten().collect()
     };
-    let held = places_held_out(request, file.count(), |number| (together(number), ()))?;
+    let held = places_held_out(request, file.count(), |number| (together(number), ()));
+    let held = held.map_err(|source| Error::Share {
+        share: request.share,
+        source: source.of_questions(),
+    })?;
     let (kept, out) = (|number: usize| !held[number], |number: usize| held[number]);
     let part = |path: &Path, keep: &dyn Fn(usize) -> bool| Part {
         file: path.to_owned(),
@@ -129,9 +139,12 @@ fn questions(request: &Request) -> Result<Parted, Error> {
     let of_dev = file.passages_of(&out);
     let both = file.passages_of(&kept).intersection(&of_dev).count();
     write_both(
-        request,
-        |out| item_file::write(&file.frame, file.kept(&kept, true), out),
-        |to| item_file::write(&file.frame, file.kept(&out, false), to),
+        (&request.train, &|to| {
+            item_file::write(&file.frame, file.kept(&kept, true), to)
+        }),
+        (&request.dev, &|to| {
+            item_file::write(&file.frame, file.kept(&out, false), to)
+        }),
     )?;
     Ok(Parted {
         file: request.file.clone(),
@@ -149,6 +162,13 @@ fn texts(request: &Request, file: &RowItems) -> Result<Parted, Error> {
             file: file.file.clone(),
         });
     }
+    if file.count() == 0 {
+        return Err(Error::Empty {
+            file: file.file.clone(),
+            noun: file.noun(),
+            advice: "give a file that has some",
+        });
+    }
     // Items that are not rows of the task stay in place.
     let places: Vec<usize> = (0..file.items.len())
         .filter(|item| !file.rows[*item].is_empty())
@@ -158,6 +178,10 @@ fn texts(request: &Request, file: &RowItems) -> Result<Parted, Error> {
         let texts = rows.iter().flat_map(|row| row.texts.iter().cloned());
         let label = rows.first().and_then(|row| row.label.clone());
         (texts.collect(), label)
+    });
+    let held_places = held_places.map_err(|source| Error::Share {
+        share: request.share,
+        source,
     })?;
     let mut held = vec![false; file.items.len()];
     for (place, out) in places.into_iter().zip(held_places) {
@@ -175,9 +199,12 @@ fn texts(request: &Request, file: &RowItems) -> Result<Parted, Error> {
         }
     };
     write_both(
-        request,
-        |out| item_file::write(&file.frame, file.kept(&kept), out),
-        |to| item_file::write(&file.frame, file.kept(&out), to),
+        (&request.train, &|to| {
+            item_file::write(&file.frame, file.kept(&kept), to)
+        }),
+        (&request.dev, &|to| {
+            item_file::write(&file.frame, file.kept(&out), to)
+        }),
     )?;
     Ok(Parted {
         file: request.file.clone(),
@@ -194,31 +221,11 @@ fn places_held_out<K: std::hash::Hash + Eq, L: Ord>(
     request: &Request,
     count: usize,
     together: impl Fn(usize) -> (Vec<K>, L),
-) -> Result<Vec<bool>, Error> {
-    let share = request.share;
+) -> Result<Vec<bool>, NoneHeld> {
+    let (share, seed) = (request.share, request.seed);
     let mut places: Vec<usize> = (0..count).collect();
-    let out = held_out(&mut places, share, request.seed, |place| together(*place));
-    let out = out.map_err(|source| Error::Share { share, source })?;
+    let out = held_out(&mut places, share, seed, |place| together(*place))?;
     let mut held = vec![false; count];
     out.into_iter().for_each(|place| held[place] = true);
     Ok(held)
-}
-
-/// Writes both files or neither: the first is given its name only after the second is written.
-fn write_both(
-    request: &Request,
-    train: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
-    dev: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
-) -> Result<(), Error> {
-    let mut of_dev = Ok(());
-    let written = write(&request.train, |out| {
-        train(out)?;
-        of_dev = write(&request.dev, dev);
-        match of_dev {
-            Ok(()) => Ok(()),
-            Err(_) => Err(std::io::Error::other("the other part is not written")),
-        }
-    });
-    of_dev?;
-    written
 }

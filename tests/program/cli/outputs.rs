@@ -76,7 +76,7 @@ fn links_keep_standing_and_pipes_are_written_into() {
     assert_eq!(output.status.code(), Some(0), "{told}");
     let converted: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(converted["data"][0]["paragraphs"][0]["qas"][0]["id"], "q1");
-    assert!(told.contains("1 questions on 1 passages"), "{told}");
+    assert!(told.contains("1 question on 1 passage"), "{told}");
 
     let fifo = files.path("fifo");
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();
@@ -89,7 +89,7 @@ fn links_keep_standing_and_pipes_are_written_into() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let through: Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
     assert_eq!(through, converted);
-    assert!(stdout(&output).contains("1 questions"));
+    assert!(stdout(&output).contains("1 question on 1 passage"));
 
     let kind = |name: &str| fs::symlink_metadata(files.path(name)).unwrap().file_type();
     assert!(kind("fifo").is_fifo());

@@ -254,7 +254,7 @@ fn rows_are_checked_as_what_they_are() {
     ]);
     assert_eq!(told.status.code(), Some(0));
     assert!(
-        stdout(&told).contains("3 questions on 1 passages: 2 answerable, 1 impossible, 3 answers"),
+        stdout(&told).contains("3 questions on 1 passage: 2 answerable, 1 impossible, 3 answers"),
         "{}",
         stdout(&told)
     );

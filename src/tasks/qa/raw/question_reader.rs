@@ -248,7 +248,13 @@ impl QuestionReader {
             );
         }
         if nameless > 0 {
-            log::warn!("{file}: {nameless} rows have no id; their numbers, from 0, stand for it");
+            let (rows, have) = match nameless {
+                1 => ("row", "has"),
+                _ => ("rows", "have"),
+            };
+            log::warn!(
+                "{file}: {nameless} {rows} {have} no id; their numbers, from 0, stand for it"
+            );
         }
         Ok(Summary {
             family: facts.family.or(family).unwrap_or(Family::Squad),

@@ -4,7 +4,10 @@ use super::{
     gold::{GoldQuestion, distinct},
     mark::{Mark, mark_or_no_answer},
 };
-use crate::tasks::qa::{answers::question_map::QuestionMap, error::Error};
+use crate::{
+    counted::counted,
+    tasks::qa::{answers::question_map::QuestionMap, error::Error},
+};
 
 /// A question with a prediction, and its score before any threshold.
 pub(crate) struct Marked {
@@ -59,7 +62,10 @@ pub(crate) fn nothing_marked(questions: usize, predictions: &QuestionMap<String>
         return Error::NoQuestions;
     }
     let found = match predictions.iter().next() {
-        Some((id, _)) => format!("{} others, the first of them {id:?}", predictions.len()),
+        Some((id, _)) => format!(
+            "{}, the first of them {id:?}",
+            counted(predictions.len(), "other")
+        ),
         None => "an empty file".to_owned(),
     };
     Error::NothingPredicted { questions, found }
