@@ -25,6 +25,9 @@ use crate::{
     train::run_lock,
 };
 
+/// More combinations than anybody waits for; each is checked before the first is run.
+const MOST_CELLS: usize = 1_000;
+
 /// A combination of values, as a run.
 struct Cell {
     /// The values, as the folders of the run are called.
@@ -109,6 +112,10 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         })?;
         let key = key.trim();
         ensure!(
+            !key.is_empty(),
+            "--sweep {sweep}: expected a setting before the equals sign, found none; give KEY=V1,V2"
+        );
+        ensure!(
             !keys.contains(&key),
             "--sweep {key}: given twice; give all its values in one: --sweep {key}=V1,V2"
         );
@@ -122,6 +129,11 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         ensure!(
             values.iter().all(|value| !value.is_empty()),
             "--sweep {sweep}: expected values between the commas, found none"
+        );
+        let count = combinations.len().saturating_mul(values.len());
+        ensure!(
+            count <= MOST_CELLS,
+            "--sweep: {count} combinations, at most {MOST_CELLS} are run; leave some values out"
         );
         combinations = combinations
             .iter()
@@ -141,10 +153,14 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         let config = run.draft(args.compute.precision)?.finish(None)?.config;
         // However a value was written, its cell has one name.
         let hparams = config.hparams();
-        let named = keys
-            .iter()
-            .map(|key| format!("{key}={}", value(&hparams, key)));
-        let name: String = named.collect::<Vec<_>>().join(",");
+        let mut named = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let value = value(&hparams, key).with_context(|| {
+                format!("--sweep {key}: this program ignores the setting; sweep another one")
+            })?;
+            named.push(format!("{key}={value}"));
+        }
+        let name = named.join(",");
         let name = name.replace(
             |c: char| !c.is_ascii_alphanumeric() && !"._=,+-".contains(c),
             "_",
@@ -173,8 +189,8 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
     Ok(cells)
 }
 
-/// The value that a run has for a key, as text.
-fn value(hparams: &Map<String, Value>, key: &str) -> String {
+/// Returns the value that a run has for a key, as text; `None` if runs have no such setting.
+fn value(hparams: &Map<String, Value>, key: &str) -> Option<String> {
     let dotted = key
         .strip_prefix(OVERRIDES)
         .and_then(|rest| rest.strip_prefix('.'));
@@ -184,7 +200,18 @@ fn value(hparams: &Map<String, Value>, key: &str) -> String {
             .and_then(|overrides| overrides.get(inner)),
         None => hparams.get(key),
     };
-    value.map_or_else(|| "null".to_owned(), shown)
+    let value = match (dotted, value) {
+        // An override that was not given.
+        (Some(_), None) => &Value::Null,
+        (_, value) => value?,
+    };
+    match value.as_array() {
+        Some(names) if !names.is_empty() && names.iter().all(Value::is_string) => {
+            let names = names.iter().filter_map(Value::as_str);
+            Some(names.collect::<Vec<_>>().join("+"))
+        }
+        _ => Some(shown(value)),
+    }
 }
 
 /// The values between commas; those inside of brackets and quotes part none.
@@ -261,6 +288,8 @@ mod tests {
         assert_eq!(found[0].name, "init_checkpoint=a_b,trainable_layers=null");
         assert_eq!(found[3].name, "init_checkpoint=.._c,trainable_layers=2");
         assert_eq!(found.len(), 4);
+        let tasks = parse(&["task_names=sst,rte"]).unwrap();
+        assert_eq!(tasks[1].name, "task_names=rte");
     }
 
     #[test]
@@ -271,6 +300,8 @@ mod tests {
             (&["seed=1", "seed=2"], "given twice"),
             (&["model_dir=a,b"], "says where something lies"),
             (&["seed=1,1"], "two cells would be called seed=1"),
+            (&["=1"], "expected a setting before the equals sign"),
+            (&["use_tpu=true,false"], "this program ignores the setting"),
             (&["learning_rat=1"], "learning_rate"),
             (&["seed=1,x"], "seed"),
         ] {

@@ -132,9 +132,10 @@ impl Turn {
     }
 }
 
-/// The lock of what stands at a path.
+/// Returns the lock file next to `path`. A separator at the end would put it inside, where the other
+/// lock is.
 fn beside(path: &Path) -> PathBuf {
-    let mut lock = path.as_os_str().to_owned();
+    let mut lock = path.components().as_path().as_os_str().to_owned();
     lock.push(".lock");
     lock.into()
 }
@@ -232,6 +233,20 @@ mod tests {
         assert_held(&folder);
         drop(first);
         RunLock::take(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_a_separator_at_its_end_is_the_same() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("model_1");
+        let written = parent.path().join("model_1/");
+        let first = RunLock::take(&written).unwrap();
+        assert_held(&folder);
+        drop(first);
+        fs::create_dir(&folder).unwrap();
+        let _second = RunLock::take(&written).unwrap();
+        assert_held(&folder);
+        assert!(parent.path().join("model_1.lock").is_file());
     }
 
     #[test]

@@ -10,6 +10,15 @@ const MOST: usize = 1 << 31;
 
 /// The first value that is out of range, with what it must be.
 pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
+    if config.model_name.is_empty() {
+        return Err(Error::NoModelName {
+            models: config.data_dir.join("models"),
+        });
+    }
+    if config.model_dir.as_os_str().is_empty() {
+        let must = "expected the folder of the model, found none";
+        return Err(Error::out_of_range("model_dir", "\"\"", must));
+    }
     if config.do_train == config.do_eval {
         return Err(Error::out_of_range(
             "do_eval",
@@ -94,6 +103,7 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
     check_network(config, &discriminator, "model_hparam_overrides.")?;
     match config.generator_kind() {
         Generator::Own | Generator::TwoTowers => {
+            check_shares(config)?;
             check_network(config, &config.generator(), "generator's ")
         }
         Generator::Shared | Generator::Uniform => Ok(()),
@@ -139,6 +149,31 @@ fn check_kind(config: &PretrainConfig) -> Result<(), Error> {
             "uniform_generator"
         };
         return needs(key, "electra_objective or electric_objective");
+    }
+    Ok(())
+}
+
+/// Checks the keys that give the generator's size as a share of the discriminator's.
+fn check_shares(config: &PretrainConfig) -> Result<(), Error> {
+    let (whole, part) = (config.discriminator(), config.generator());
+    for (key, share, of, size) in [
+        (
+            "generator_hidden_size",
+            config.generator_hidden_size,
+            whole.hidden_size,
+            part.hidden_size,
+        ),
+        (
+            "generator_layers",
+            config.generator_layers,
+            whole.num_hidden_layers,
+            part.num_hidden_layers,
+        ),
+    ] {
+        if size == 0 {
+            let must = format!("a share of {of} that rounds to at least 1 is expected");
+            return Err(Error::out_of_range(key, share, must));
+        }
     }
     Ok(())
 }

@@ -154,8 +154,13 @@ mod tests {
             ),
             (
                 json!({"generator_hidden_size": 0.001}),
-                "must be at least 1",
+                "generator_hidden_size = 0.001: a share of 256 that rounds to at least 1",
             ),
+            (
+                json!({"generator_layers": -1}),
+                "generator_layers = -1: a share of 12",
+            ),
+            (json!({"model_dir": ""}), "model_dir"),
             (json!({"max_seq_length": 600}), "max_position_embeddings"),
         ] {
             let message = config(given).unwrap_err();
