@@ -119,14 +119,12 @@ impl Chosen {
         let module = path.split('.').next().unwrap_or_default();
         match (self.network, module) {
             (_, "heads") => "head of a task: --task NAME exports it",
-            (Network::Generator, "electra" | DISCRIMINATOR_HEAD) => match self.other {
-                None => "the discriminator's: --network discriminator exports it",
-                Some(why) => why,
-            },
-            (Network::Discriminator, GENERATOR | TOKEN_HEAD) => match self.other {
-                None => "the generator's: --network generator exports it",
-                Some(why) => why,
-            },
+            (Network::Generator, "electra" | DISCRIMINATOR_HEAD) => self
+                .other
+                .unwrap_or("the discriminator's: --network discriminator exports it"),
+            (Network::Discriminator, GENERATOR | TOKEN_HEAD) => self
+                .other
+                .unwrap_or("the generator's: --network generator exports it"),
             (_, name) if name == CLOZE_HEAD || TOWERS.contains(&name) => TOWERS_STAY,
             _ => "not in config.json",
         }
