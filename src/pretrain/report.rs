@@ -137,7 +137,8 @@ impl PretrainingReport {
 
     /// The means over the last stretch of steps, by the log's names.
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
-        let figures: [(&str, fn(&StepRecord) -> Option<f64>); 7] = [
+        type Read = fn(&StepRecord) -> Option<f64>;
+        let figures: [(&str, Read); 7] = [
             ("loss", |it| Some(it.loss)),
             ("masked_lm_accuracy", |it| Some(it.masked_lm_accuracy)),
             ("replaced", |it| Some(it.replaced)),
