@@ -1,9 +1,13 @@
 """A step of ELECTRA's pre-training in PyTorch + Hugging Face transformers, the peer of `electra bench --mode pretrain`.
 
-ElectraForMaskedLM as the generator in the discriminator's embeddings, and ElectraForPreTraining: masks, generator, Gumbel
+ElectraForMaskedLM as the generator in the discriminator's embeddings, and ElectraForPreTraining: masks, generator,
 sampling, discriminator, both losses, clip by the global norm, AdamW. Random weights, attention by
 scaled_dot_product_attention, bf16 autocast and fused AdamW on one CUDA device (or the CPU, for a dry run). The word table
 is multiplied with the masked places alone, as any program that cares for time does.
+
+Tokens are drawn as torch.multinomial draws one of each row: the largest quotient of a share and an exponential number,
+so a random number for each word of each place. `electra` draws from the same shares with two uniform numbers a place.
+Google's code takes the largest score after Gumbel noise, the same draw in more passes over the scores.
 
   python3 benches/peer_pretrain.py --size small --batch-size 128 --seq-len 128 --steps 20
   python3 benches/peer_pretrain.py --size base --batch-size 64 --lengths LENGTHS.json   # real lengths, padded per batch
@@ -75,8 +79,8 @@ class Pretraining(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
         masked_lm = (loss * weights.flatten()).sum() / (weights.sum() + 1e-6)
         with torch.no_grad():
-            noise = -torch.log(-torch.log(torch.rand_like(logits) + 1e-9) + 1e-9)
-            drawn = (logits / self.temperature + noise).argmax(-1)
+            shares = F.softmax(logits / self.temperature, -1)
+            drawn = (shares / torch.empty_like(shares).exponential_()).argmax(-1)
             used = weights.long()
             sums = torch.zeros_like(ids).scatter_add_(1, positions, drawn * used)
             counts = torch.zeros_like(ids).scatter_add_(1, positions, used)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burn_pack::{Bytes, Tensor};
 use checkpoints_convert::tensor::DType;
 use checkpoints_convert::{
     Error, Export, Format, Kept, Network, export, export_head, export_network, inspect, pack,
@@ -326,20 +327,23 @@ fn run(source: &Path) -> (TempDir, PathBuf) {
     (run, folder)
 }
 
+/// Both moments of each of these variables.
+fn made_moments(made: &[Made]) -> Vec<Made> {
+    let numbered = made.iter().enumerate();
+    let both = numbered.flat_map(|(number, variable)| {
+        [("adam_m", -1.0), ("adam_v", 1.0)].map(|(slot, sign)| {
+            let name = format!("{}/{slot}", variable.name);
+            filled(&name, &variable.shape, sign * number as f32)
+        })
+    });
+    both.collect()
+}
+
 #[test]
 fn a_run_s_checkpoint_goes_to_tensorflow_with_moments_and_step() {
     let heads = ["generator_predictions", "discriminator_predictions"];
     let mut made = networks(&["generator"], &heads);
-    let moments: Vec<Made> = made
-        .iter()
-        .enumerate()
-        .flat_map(|(number, variable)| {
-            [("adam_m", -1.0), ("adam_v", 1.0)].map(|(slot, sign)| {
-                let name = format!("{}/{slot}", variable.name);
-                filled(&name, &variable.shape, sign * number as f32)
-            })
-        })
-        .collect();
+    let moments = made_moments(&made);
     made.extend(moments);
     made.push(Made {
         name: "global_step".into(),
@@ -361,24 +365,6 @@ fn a_run_s_checkpoint_goes_to_tensorflow_with_moments_and_step() {
     // Names, shapes, types and the checksums of all values.
     assert_eq!(rows(out.path()), rows(source.path()));
 
-    // Moments in another format stay behind, with the step that belongs to them.
-    let optimizer = folder.join("optimizer.bpk");
-    let kept = pack::open(&optimizer).unwrap().tensors.into_iter();
-    let words = kept
-        .filter(|tensor| tensor.name.starts_with("v/"))
-        .collect();
-    pack::write(words, &[], &folder.join("words.bpk")).unwrap();
-    fs::rename(folder.join("words.bpk"), &optimizer).unwrap();
-    let out = tempfile::tempdir().unwrap();
-    let written = to_tensorflow(&folder, out.path());
-    assert_eq!(written.left_out.len(), 1);
-    assert!(
-        written
-            .tensors
-            .iter()
-            .all(|it| !it.name.contains("adam") && it.name != "global_step")
-    );
-
     fs::write(folder.join("state.json"), "{}").unwrap();
     let out = tempfile::tempdir().unwrap();
     let error = export(Format::Tf, &folder, out.path(), &mut |_, _| {}).unwrap_err();
@@ -388,6 +374,138 @@ fn a_run_s_checkpoint_goes_to_tensorflow_with_moments_and_step() {
             .contains("state.json: not the state of a run's checkpoint"),
         "{error}"
     );
+}
+
+/// How a run stores the moments of a parameter.
+enum Stored {
+    F32,
+    /// Of bfloat16: both in one word.
+    Words,
+    /// Of eight bits.
+    Blocks,
+    /// It was not trained.
+    Nothing,
+}
+
+/// Chooses by a parameter's path and shape.
+type Mix = fn(&str, &[usize]) -> Stored;
+
+/// What `optimizer_moments=8bit` stores the moments of a parameter as.
+fn eight_bit(path: &str, shape: &[usize]) -> Stored {
+    let tables = ["word", "token_type", "position"].map(|it| format!("embeddings.{it}.weight"));
+    let is_table = tables.iter().any(|table| path.ends_with(table));
+    match shape.len() > 1 && shape.iter().product::<usize>() >= 4096 && !is_table {
+        true => Stored::Blocks,
+        false => Stored::F32,
+    }
+}
+
+/// Writes the moments of the parameters in `folder` as a run does; in float32 they are the parameters.
+/// Returns how many parameters there are.
+fn write_moments(folder: &Path, stored: Mix) -> usize {
+    let parameters = pack::open(&folder.join("model.bpk")).unwrap().tensors;
+    let mut moments = Vec::new();
+    for parameter in &parameters {
+        let shape: Vec<usize> = parameter.shape.iter().copied().collect();
+        let count = shape.iter().product::<usize>();
+        let name = |kind: &str| format!("{kind}/{}", parameter.name);
+        let words = |kind: &str, shape: Vec<usize>| {
+            let words = vec![7u32; shape.iter().product()];
+            let words = Bytes::from_elems(words);
+            Tensor::new(name(kind), burn_pack::DType::U32, shape, None, words)
+        };
+        match stored(&parameter.name, &shape) {
+            Stored::F32 => moments.extend(["m", "v"].map(|kind| {
+                let values = parameter.to_bytes().unwrap();
+                let dtype = burn_pack::DType::F32;
+                Tensor::new(name(kind), dtype, shape.clone(), None, values)
+            })),
+            Stored::Words => moments.push(words("mv", shape)),
+            // Two codes of a byte each for a value, and two scales for a block of 1,024.
+            Stored::Blocks => {
+                let size = count / 2 + 2 * count.div_ceil(1024);
+                moments.push(words("blocks", vec![size]));
+            }
+            Stored::Nothing => {}
+        }
+    }
+    pack::write(moments, &[], &folder.join("optimizer.bpk")).unwrap();
+    parameters.len()
+}
+
+/// Checks that no moment and no step was exported, and that one row says why.
+#[track_caller]
+fn assert_without_moments(written: &Export, reason: &str) {
+    let [left_out] = &written.left_out[..] else {
+        panic!("{:?}", written.left_out)
+    };
+    assert_eq!(left_out.parameter, "adam_m, adam_v, global_step");
+    assert!(left_out.reason.contains(reason), "{}", left_out.reason);
+    for tensor in &written.tensors {
+        let name = tensor.name.as_str();
+        assert!(!name.contains("adam") && name != "global_step", "{name}");
+    }
+}
+
+#[test]
+fn moments_that_are_not_all_in_float32_stay_behind_with_the_step() {
+    let heads = ["generator_predictions", "discriminator_predictions"];
+    let mut made = networks(&["generator"], &heads);
+    let moments = made_moments(&made);
+    made.extend(moments);
+    let source = checkpoint(&made);
+    let (_run, folder) = run(source.path());
+
+    // A fine-tuned model's checkpoint, whose model has no other state.
+    let tasks = config(&[("squad", head(false, false, false, 512))]);
+    let source = checkpoint(&variables(&tasks));
+    let tuned_run = tempfile::tempdir().unwrap();
+    convert(source.path(), tuned_run.path()).unwrap();
+    let tuned = tuned_run.path().join("checkpoint-7");
+    fs::create_dir(&tuned).unwrap();
+    fs::copy(tuned_run.path().join("model.bpk"), tuned.join("model.bpk")).unwrap();
+    fs::copy(folder.join("state.json"), tuned.join("state.json")).unwrap();
+
+    let mixes: [(Mix, &str); 4] = [
+        (eight_bit, "train with optimizer_moments=f32"),
+        (|_, _| Stored::Words, "train with optimizer_moments=f32"),
+        // trainable_layers leaves the embeddings as they are.
+        (
+            |path, _| match path.starts_with("electra.embeddings.") {
+                true => Stored::Nothing,
+                false => Stored::F32,
+            },
+            "layers that were not trained",
+        ),
+        (
+            |path, shape| match path.starts_with("electra.embeddings.") {
+                true => Stored::Nothing,
+                false => eight_bit(path, shape),
+            },
+            "train with optimizer_moments=f32",
+        ),
+    ];
+    for folder in [&folder, &tuned] {
+        for (stored, reason) in mixes {
+            write_moments(folder, stored);
+            let out = tempfile::tempdir().unwrap();
+            assert_without_moments(&to_tensorflow(folder, out.path()), reason);
+        }
+        let parameters = write_moments(folder, |_, _| Stored::F32);
+        let out = tempfile::tempdir().unwrap();
+        let written = to_tensorflow(folder, out.path());
+        assert!(written.left_out.is_empty(), "{:?}", written.left_out);
+        assert_eq!(written.tensors.len(), 3 * parameters + 1);
+    }
+    // The layers' four matrices of attention, of 64 × 64, are in eight bits, and the rest is not.
+    write_moments(&tuned, eight_bit);
+    let stored = pack::open(&tuned.join("optimizer.bpk")).unwrap().tensors;
+    let count = |kind: &str| stored.iter().filter(|it| it.name.starts_with(kind)).count();
+    assert!(count("blocks/") >= 4 && count("m/") > 4 && count("m/") == count("v/"));
+    // A model that is no checkpoint is not said to lack them.
+    let out = tempfile::tempdir().unwrap();
+    let written = to_tensorflow(tuned_run.path(), out.path());
+    assert!(written.left_out.is_empty(), "{:?}", written.left_out);
 }
 
 #[test]

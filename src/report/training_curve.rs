@@ -110,6 +110,14 @@ impl TrainingCurve {
         kept.map(|record| record.step)
     }
 
+    /// Returns how many steps were finished, as far as the logs tell: with `log_every` above 1 not every
+    /// step has a line.
+    pub(super) fn done(&self) -> u64 {
+        let logged = self.steps.last().map_or(0, |record| record.step + 1);
+        let evaluated = self.dev.last().map_or(0, |record| record.step);
+        logged.max(evaluated)
+    }
+
     /// Returns how many examples the evaluations used, one line for each task that did not use all.
     pub(super) fn taken(&self) -> Vec<String> {
         let taken = self.dev.iter().flat_map(|record| &record.taken);

@@ -99,6 +99,11 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
                 } }
                 tbody { @for curve in curves { (run(curve, evaluated, are_kept)) } }
             } }
+            @if curves.iter().any(|curve| (curve.steps.len() as u64) < curve.done()) {
+                p.note {
+                    "Not every step has a line in the log (log_every): features and time are of those that have."
+                }
+            }
             @if are_kept {
                 p.note {
                     "The model has the weights of the evaluation that was best by the figure that keep_best "
@@ -125,7 +130,7 @@ fn run(curve: &TrainingCurve, evaluated: bool, are_kept: bool) -> Markup {
     let peak = curve.steps.iter().filter_map(|step| step.peak_bytes).max();
     html! { tr {
         td { (curve.name) }
-        td.n { (curve.steps.len()) }
+        td.n { (curve.done()) }
         td.n { (features) }
         td.n { (lasting(seconds)) }
         td.n { @if let Some(bytes) = peak { (bytes / 1_000_000) " MB" } @else { "–" } }
@@ -143,7 +148,7 @@ fn evaluations(curve: &TrainingCurve) -> String {
 /// Formats after which of the steps the weights were kept.
 fn kept_after(curve: &TrainingCurve) -> String {
     match curve.kept() {
-        Some(step) => format!("after step {step} of {}", curve.steps.len()),
+        Some(step) => format!("after step {step} of {}", curve.done()),
         None => "the last".to_owned(),
     }
 }
@@ -227,6 +232,41 @@ mod tests {
             assert!(html.contains(&part), "{part}: {html}");
         }
         assert!(!html.contains("vertical line") && charts[1].get("line").is_none());
+    }
+
+    #[test]
+    fn steps_are_counted_where_not_each_has_a_line() {
+        // Lines of the steps 0, 10, 20 and 30, and an evaluation after 32, as far as the run came.
+        let mut curve = evaluated("run", &[20]);
+        for step in &mut curve.steps {
+            step.step *= 10;
+        }
+        for (record, step) in curve.dev.iter_mut().zip([0, 20, 32]) {
+            record.step = step;
+            record.weights = (step == 20).then_some((7, 8));
+        }
+        let steps = |curve: &TrainingCurve| {
+            let (html, _) = shown(std::slice::from_ref(curve));
+            let row = "<td>run</td><td class=\"n\">";
+            let rest = html.split_once(row).unwrap().1;
+            let steps = rest.split_once('<').unwrap().0;
+            assert!(
+                html.contains(&format!("<td class=\"n\">after step 20 of {steps}</td>")),
+                "{html}"
+            );
+            assert!(html.contains("features and time are of those that have"));
+            steps.to_owned()
+        };
+        assert_eq!(steps(&curve), "32");
+        // Without that evaluation, the last line is what is known.
+        curve.dev.truncate(2);
+        assert_eq!(steps(&curve), "31");
+        let (html, _) = shown(&[evaluated("run", &[0, 2])]);
+        assert!(
+            html.contains("<td>run</td><td class=\"n\">4</td>"),
+            "{html}"
+        );
+        assert!(!html.contains("log_every"), "{html}");
     }
 
     /// Returns the numbers of the colours of a chart's lines.

@@ -64,6 +64,15 @@ impl Place {
         command
     }
 
+    /// The lines of the run's log.
+    fn log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("models/m/pretrain_log.jsonl")).unwrap();
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
     fn json(&self, file: &str) -> Value {
         serde_json::from_slice(&fs::read(self.path(file)).unwrap()).unwrap()
     }
@@ -145,6 +154,35 @@ fn a_budget_splits_the_batch_or_is_refused() {
     );
     // Nothing was moved aside for it.
     assert!(place.path("models/m/model.bpk").is_file());
+
+    let (_, needed) = told.split_once(" needs ").unwrap();
+    let (needed, _) = needed.split_once(" MiB but ").unwrap();
+    let one: f64 = needed.parse().unwrap();
+    let whole = place.log();
+    assert_eq!(whole.len(), 2);
+    // An example takes 0.7 MiB; one that is told as 12.9 MiB may need 0.05 more.
+    for (budget, at_once) in [(one + 0.1, 1), (one + 1.5, 3)] {
+        let budget = format!("{budget:.1}");
+        let split = restarted(&format!("{budget}MiB"));
+        let told = String::from_utf8(split.stderr).unwrap();
+        assert!(split.status.success(), "{told}");
+        let line = format!(
+            "of {} MiB for a step of both networks; {at_once} of 4 examples at once, layers computed again",
+            budget.trim_end_matches(".0")
+        );
+        assert!(told.contains(&line), "{line}: {told}");
+        let config = place.json("models/m/config.json");
+        assert_eq!(config["pretraining"]["micro_batch_size"], at_once);
+        let parts = place.log();
+        assert_eq!(parts.len(), whole.len());
+        for (whole, parts) in whole.iter().zip(&parts) {
+            for key in ["loss", "masked_lm_loss", "disc_loss"] {
+                let [whole, parts] = [whole, parts].map(|line| line[key].as_f64().unwrap());
+                // Masks, samples and dropout are the same; sums are in another order.
+                assert!((whole / parts - 1.0).abs() < 1e-4, "{key} {whole} {parts}");
+            }
+        }
+    }
 }
 
 #[test]

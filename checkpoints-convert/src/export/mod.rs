@@ -28,7 +28,7 @@ use crate::record::PRODUCER;
 use crate::record_files::VOCABULARY_FILE;
 use crate::staging::{self, Staging};
 use crate::stored_record::StoredRecord;
-use moments::Moments;
+use moments::{Absent, Moments};
 pub use network::Network;
 use source::Source;
 
@@ -237,14 +237,14 @@ fn to_tensorflow(
     for parameter in &parameters {
         record.check(parameter)?;
     }
-    let mut moments = Moments::of(&record, &source.folder)?;
+    let mut moments = Moments::of(&record, &source.folder, &parameters)?;
     warn_of_heads(source);
     warn_of_lost_labels_and_ranges(&source.folder, &source.config, task);
     let staging = Staging::create(out)?;
     let (files, tensors) = tensorflow::write(
         &mut record,
         &parameters,
-        moments.as_mut(),
+        moments.as_mut().ok(),
         &staging,
         progress,
     )
@@ -253,10 +253,12 @@ fn to_tensorflow(
         parameter: path.into(),
         reason: tensorflow::reason(&source.config, path),
     });
-    let without_moments = pretrained.is_some() && moments.is_none();
-    let absent = without_moments.then(|| LeftOut {
+    // Nobody misses the state of a fine-tuned model that is no checkpoint.
+    let absent = moments.err();
+    let absent = absent.filter(|why| pretrained.is_some() || *why != Absent::NoCheckpoint);
+    let absent = absent.map(|why| LeftOut {
         parameter: "adam_m, adam_v, global_step".into(),
-        reason: moments::ABSENT,
+        reason: why.reason(),
     });
     let export = Export {
         format: Format::Tf,

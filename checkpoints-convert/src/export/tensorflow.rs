@@ -58,8 +58,10 @@ pub(super) fn write(
     staging: &Staging,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Vec<String>, Vec<ExportedTensor>), Error> {
-    let of_moments = moments.as_ref().map(|own| own.of_parameters(parameters));
-    let of_moments = of_moments.unwrap_or_default();
+    let of_moments = match moments {
+        Some(_) => Moments::of_parameters(parameters),
+        None => Vec::new(),
+    };
     let all = parameters.iter().chain(&of_moments);
     let (mut done, total): (u64, u64) = (0, all.map(byte_length).sum());
     let mut bundle = BundleWriter::create(staging.folder(), PREFIX, 1)?;
