@@ -143,7 +143,11 @@ pub(super) fn run(
     if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
         progress.note(&offer);
     }
-    let config = within_memory(config, arithmetic, &session)?;
+    // An evaluation holds neither moments nor gradients, so that a step's plan says nothing of it.
+    let config = match config.do_train {
+        true => within_memory(config, arithmetic, &session)?,
+        false => config,
+    };
     let run = Pretraining {
         config: &config,
         device: &session.chosen.device,
