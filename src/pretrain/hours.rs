@@ -13,6 +13,7 @@ use std::{
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     networks::Networks,
@@ -21,8 +22,10 @@ use super::{
     run::{Error, Pretraining, check_maskable, io_of},
 };
 use crate::{
-    config::PretrainConfig, durable_file::write_whole, model::parameters::ParameterSource,
-    train::run_folder,
+    config::PretrainConfig,
+    durable_file::write_whole,
+    model::parameters::ParameterSource,
+    train::{checkpoint, run_folder, run_identity::differing_values},
 };
 
 /// The decision's name in the model's folder.
@@ -45,7 +48,7 @@ const OF_HOURS: f64 = 0.01;
 const WARM_UP: f64 = 0.1;
 
 /// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Decision {
     hours: f64,
     num_train_steps: u64,
@@ -53,6 +56,9 @@ struct Decision {
     /// As it was measured.
     seconds_a_step: f64,
     measured_steps: u64,
+    /// The run that it was measured for, as it was before this decision.
+    #[serde(default)]
+    measured_for: Value,
 }
 
 /// How long a step takes.
@@ -87,6 +93,7 @@ impl Decision {
                 .min((fitting as f64 * WARM_UP) as u64),
             seconds_a_step: seconds,
             measured_steps: steps,
+            measured_for: Value::Null,
         })
     }
 
@@ -112,11 +119,17 @@ impl Decision {
         written.map_err(io_of(path, "writing"))
     }
 
-    /// The configuration that it makes: the number of steps instead of the hours.
+    /// The configuration that it makes: the number of steps instead of the hours. A warm-up other than
+    /// the one that was asked for stays as it is, so that a checkpoint of the first is not gone on from.
     fn applied(&self, config: &PretrainConfig) -> PretrainConfig {
+        let asked = self.measured_for.get("num_warmup_steps");
+        let asked = asked.and_then(Value::as_u64);
         PretrainConfig {
             num_train_steps: self.num_train_steps,
-            num_warmup_steps: self.num_warmup_steps,
+            num_warmup_steps: match asked {
+                Some(asked) if asked != config.num_warmup_steps => config.num_warmup_steps,
+                _ => self.num_warmup_steps,
+            },
             hours: None,
             ..config.clone()
         }
@@ -150,15 +163,30 @@ impl Pretraining<'_> {
                     now: hours,
                 });
             }
+            let differing = differing_values(&decided.measured_for, &self.measured_for());
+            // A checkpoint of another run is refused where it is opened.
+            if differing.is_empty() || checkpoint::newest(&config.model_dir, &mut note)?.is_some() {
+                note(format!(
+                    "hours = {hours}: {} steps, as was decided when the run began ({file})",
+                    decided.num_train_steps
+                ));
+                return Ok(decided.applied(config));
+            }
+            let differing = match decided.measured_for {
+                Value::Null => "which it does not name".to_owned(),
+                _ => differing.join(", "),
+            };
             note(format!(
-                "hours = {hours}: {} steps, as was decided when the run began ({file})",
-                decided.num_train_steps
+                "{file}: was decided for another run ({differing}), of which no checkpoint is left; the rate \
+                 is measured again"
             ));
-            return Ok(decided.applied(config));
         }
         let rate = self.rate(device, hours, probe, micro_batch_size)?;
         self.device.memory_cleanup();
-        let decided = Decision::of(config, hours, rate)?;
+        let decided = Decision {
+            measured_for: self.measured_for(),
+            ..Decision::of(config, hours, rate)?
+        };
         let Rate { seconds, steps, .. } = rate;
         decided.write(&path)?;
         note(format!(
@@ -167,6 +195,16 @@ impl Pretraining<'_> {
             decided.num_train_steps, decided.num_warmup_steps
         ));
         Ok(decided.applied(config))
+    }
+
+    /// What decides how long a step takes and which run it belongs to.
+    fn measured_for(&self) -> Value {
+        let config = self.config;
+        let mut told = config.decides_training();
+        told.insert("arithmetic".to_owned(), self.arithmetic.word().into());
+        told.insert("probe".to_owned(), json!(config.probe));
+        told.insert("probe_every".to_owned(), config.probe_every.into());
+        told.into()
     }
 
     fn rate(
@@ -258,6 +296,7 @@ mod tests {
         assert_eq!(decided.num_warmup_steps, 171);
         let config = decided.applied(&usual());
         assert_eq!((config.num_train_steps, config.hours), (1_710, None));
+        assert_eq!(config.num_warmup_steps, 171);
         // Two probes of 30 s: the time for 30 steps.
         let decided = Decision::of(&usual(), 1.0, rate(2.0, 60.0)).unwrap();
         assert_eq!(decided.num_train_steps, 1_680);
@@ -268,11 +307,29 @@ mod tests {
     }
 
     #[test]
+    fn another_warm_up_than_was_asked_for_is_not_overridden() {
+        let decided = Decision {
+            measured_for: json!({"num_warmup_steps": 10_000}),
+            ..Decision::of(&usual(), 1.0, rate(2.0, 0.0)).unwrap()
+        };
+        for (asked, expected) in [(10_000, 171), (171, 171), (20, 20), (20_000, 20_000)] {
+            let config = PretrainConfig {
+                num_warmup_steps: asked,
+                ..usual()
+            };
+            assert_eq!(decided.applied(&config).num_warmup_steps, expected);
+        }
+    }
+
+    #[test]
     fn a_decision_is_kept_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         assert_eq!(Decision::read(&path).unwrap(), None);
-        let decided = Decision::of(&usual(), 0.7, rate(0.123, 0.0)).unwrap();
+        let decided = Decision {
+            measured_for: usual().decides_training().into(),
+            ..Decision::of(&usual(), 0.7, rate(0.123, 0.0)).unwrap()
+        };
         decided.write(&path).unwrap();
         assert_eq!(Decision::read(&path).unwrap(), Some(decided));
         for (text, problem) in [

@@ -285,18 +285,44 @@ fn hours_make_the_run_that_their_steps_make() {
     }
 
     // Begun again, it measures nothing and makes the same.
-    for entry in fs::read_dir(path("")).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            fs::remove_dir_all(entry.path()).unwrap();
+    let without_checkpoints = || {
+        for entry in fs::read_dir(path("")).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                fs::remove_dir_all(entry.path()).unwrap();
+            }
         }
-    }
+    };
+    without_checkpoints();
     fs::remove_file(path("model.bpk")).unwrap();
     let said = String::from_utf8(succeeds(&mut run("0.002")).stderr).unwrap();
     let kept = format!("hours = 0.002: {steps} steps, as was decided when the run began");
     assert!(said.contains(&kept), "{said}");
     for (file, made) in files.iter().zip(&made) {
         assert!(fs::read(path(file)).unwrap() == *made, "{file} differs");
+    }
+
+    // Another run is refused where a checkpoint is left, and measured for itself where none is.
+    let other = |set: &str| {
+        let mut command = place.bare("timed", &[&without_steps[..], &[set]].concat());
+        command.args(["--hours", "0.002"]);
+        command
+    };
+    let message = fails(&mut other("num_warmup_steps=3"));
+    let differing = format!("num_warmup_steps: {warm_up} there, 3 now");
+    assert!(message.contains(&differing), "{message}");
+    let message = fails(&mut other("disc_weight=40"));
+    assert!(
+        message.contains("disc_weight: 50.0 there, 40.0 now"),
+        "{message}"
+    );
+    without_checkpoints();
+    let said = String::from_utf8(succeeds(&mut other("disc_weight=40")).stderr).unwrap();
+    for part in [
+        "was decided for another run (disc_weight: 50.0 there, 40.0 now)",
+        "hours = 0.002: a step takes ",
+    ] {
+        assert!(said.contains(part), "{said}");
     }
 
     let message = fails(&mut run("0.003"));
