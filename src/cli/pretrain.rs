@@ -16,8 +16,7 @@ use serde_json::{Map, Value};
 use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
 use crate::{
     config::{
-        GradientCheckpointing, OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given,
-        hparam::OVERRIDES,
+        OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES,
     },
     model::arithmetic::Arithmetic,
     pretrain::{
@@ -32,6 +31,7 @@ use crate::{
         settings, step_log,
     },
     text::vocab::Vocab,
+    train::memory_plan::MemoryPlan,
 };
 
 /// Pre-train a model to tell replaced tokens from original ones
@@ -144,15 +144,16 @@ pub(super) fn run(
         progress.note(&offer);
     }
     // An evaluation holds neither moments nor gradients, so that a step's plan says nothing of it.
-    let config = match config.do_train {
-        true => within_memory(config, arithmetic, &session)?,
-        false => config,
+    let memory = match config.do_train {
+        true => Some(within_memory(&config, arithmetic, &session)?),
+        false => None,
     };
     let run = Pretraining {
         config: &config,
         device: &session.chosen.device,
         device_name: session.chosen.short(),
         arithmetic,
+        memory,
         letters: letters(&config, &batches),
         batches,
         restart: args.restart,
@@ -251,27 +252,19 @@ fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyho
     Ok(())
 }
 
-/// The configuration with as many examples at once as the memory holds, and layers computed again where
-/// too few would.
+/// As many examples at once as the memory holds, and layers computed again where too few would.
 fn within_memory(
-    config: PretrainConfig,
+    config: &PretrainConfig,
     arithmetic: Arithmetic,
     session: &Session,
-) -> anyhow::Result<PretrainConfig> {
+) -> anyhow::Result<MemoryPlan> {
     let limits = session.memory_limits();
-    let footprint = PretrainFootprint::new(&config, arithmetic, OptimizerMoments::F32);
+    let footprint = PretrainFootprint::new(config, arithmetic, OptimizerMoments::F32);
     let plan = footprint.plan(limits)?;
-    if let Some(line) = memory_plan::line(plan, &config, limits) {
+    if let Some(line) = memory_plan::line(plan, config, limits) {
         session.progress.note(&line);
     }
-    Ok(PretrainConfig {
-        micro_batch_size: Some(plan.micro_batch_size),
-        gradient_checkpointing: match plan.recompute_layers {
-            true => GradientCheckpointing::On,
-            false => GradientCheckpointing::Off,
-        },
-        ..config
-    })
+    Ok(plan)
 }
 
 /// How text becomes tokens: files of ours say it.

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::{
-        EncoderConfig, GradientCheckpointing, OptimizerMoments, PretrainConfig,
-        pretraining::networks::Generator as Kind,
+        EncoderConfig, OptimizerMoments, PretrainConfig, pretraining::networks::Generator as Kind,
     },
     device::ByteSize,
     kernels::formats::Element,
@@ -72,7 +71,7 @@ impl<'a> PretrainFootprint<'a> {
     /// computed at once, it is never more than some thousand tokens.
     ///
     /// # Errors
-    /// If not even one example fits.
+    /// If not even one example fits, or not as many as were asked for.
     pub fn plan(&self, limits: MemoryLimits) -> Result<MemoryPlan, TooLarge> {
         let config = self.config;
         let wanted = Wanted {
@@ -85,17 +84,12 @@ impl<'a> PretrainFootprint<'a> {
             tokens: Some(limits.tokens.unwrap_or(TOKENS_AT_ONCE)),
             ..limits
         };
-        let plan = wanted.fit(
-            limits,
-            &|examples, recompute_layers| self.needed(examples, recompute_layers),
-            &|examples| self.largest_activation(examples),
-        );
-        plan.ok_or(TooLarge {
-            row: "example",
-            needed: self.needed(1, wanted.checkpointing != GradientCheckpointing::Off),
-            budget: limits.budget.unwrap_or(u64::MAX),
-            tokens: config.max_seq_length,
-            advice: "train smaller networks (model_size, generator_hidden_size)",
+        let needed = |examples, recompute_layers| self.needed(examples, recompute_layers);
+        let largest = |examples| self.largest_activation(examples);
+        let plan = wanted.fit(limits, &needed, &largest);
+        plan.ok_or_else(|| {
+            let advice = "train smaller networks (model_size, generator_hidden_size)";
+            wanted.too_large(limits, &needed, &largest, ("example", advice))
         })
     }
 
@@ -369,6 +363,18 @@ mod tests {
         assert!(
             refused.contains("one example of 512 tokens")
                 && refused.contains("generator_hidden_size"),
+            "{refused}"
+        );
+        let asked = PretrainConfig {
+            micro_batch_size: Some(64),
+            ..config.clone()
+        };
+        let refused = super::tests::footprint(&asked).plan(limits).unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            refused.contains("a step of 64 examples of 512 tokens at once needs")
+                && refused.contains("the budget is 4 GiB")
+                && refused.contains("lower micro_batch_size"),
             "{refused}"
         );
     }

@@ -30,7 +30,7 @@ use super::{
     symptoms::{Symptom, Symptoms},
 };
 use crate::{
-    config::{GradientCheckpointing, LrDecayVariant, PretrainConfig},
+    config::{LrDecayVariant, PretrainConfig},
     eval::origin::Origin,
     kernels::formats::Element,
     model::{
@@ -43,6 +43,7 @@ use crate::{
         adam::Adam,
         disk_space,
         memory::PeakMemory,
+        memory_plan::MemoryPlan,
         resume::{self, Start},
         run_folder,
         saver::Saver,
@@ -62,6 +63,9 @@ pub struct Pretraining<'a> {
     /// The device as people know it.
     pub device_name: String,
     pub arithmetic: Arithmetic,
+    /// How a step is computed in the memory of this machine, which the run's files do not tell; an
+    /// evaluation has none.
+    pub memory: Option<MemoryPlan>,
     pub batches: Batches,
     pub letters: Letters,
     /// Moves an earlier run's folder aside instead of going on from it.
@@ -220,7 +224,7 @@ impl Pretraining<'_> {
         Objective {
             config: self.config,
             mask: self.batches.mask_id(),
-            recompute_layers: self.config.gradient_checkpointing == GradientCheckpointing::On,
+            recompute_layers: self.memory.is_some_and(|plan| plan.recompute_layers),
             loss_scale,
             device,
         }
@@ -237,8 +241,9 @@ impl Pretraining<'_> {
 
     pub(super) fn micro_batch_size(&self, batch_size: usize) -> usize {
         let fitting = (TOKENS_AT_ONCE / self.config.max_seq_length).max(1);
-        self.config
-            .micro_batch_size
+        let planned = self.memory.map(|plan| plan.micro_batch_size);
+        planned
+            .or(self.config.micro_batch_size)
             .unwrap_or(fitting)
             .min(batch_size)
     }
