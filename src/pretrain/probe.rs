@@ -313,8 +313,10 @@ impl<'a> Probes<'a> {
     ) -> Result<Self, Error> {
         let mut note = |line: String| on.progress.note(&line);
         let tasks = &probe.config.task_names;
+        let path = model_dir.join(FILE);
+        DevLog::keep_other_tasks(&path, tasks, &mut note)?;
         Ok(Self {
-            log: DevLog::resume(&model_dir.join(FILE), tasks, step, &mut note)?,
+            log: DevLog::resume(&path, tasks, step, &mut note)?,
             probe,
             steps,
             on,
