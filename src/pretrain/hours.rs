@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     networks::Networks,
     objective::Chance,
-    probe::Probe,
+    probe::{self, Probe},
     run::{Error, Pretraining, check_maskable, io_of},
 };
 use crate::{
@@ -70,6 +70,28 @@ struct Rate {
     once: f64,
     /// By how many steps that was measured.
     steps: u64,
+}
+
+impl Rate {
+    /// With probes that take so long, every so many steps. Those that the device cannot make are left out,
+    /// as they are while the run trains.
+    fn with_probe(self, took: Result<Duration, probe::Error>, every: u64) -> Result<Self, Error> {
+        let took = match took {
+            Ok(took) => took.as_secs_f64(),
+            Err(error) if error.is_of_device() => {
+                log::warn!(
+                    "hours: no time is set aside for probes, which the device cannot make: {error}"
+                );
+                return Ok(self);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            seconds: self.seconds + took / every as f64,
+            once: 2.0 * took,
+            ..self
+        })
+    }
 }
 
 impl Decision {
@@ -253,9 +275,7 @@ impl Pretraining<'_> {
             steps: counted,
         };
         if let Some(probe) = probe {
-            let took = probe.measured(&networks, self.place())?.as_secs_f64();
-            rate.seconds += took / probe.every() as f64;
-            rate.once = 2.0 * took;
+            rate = rate.with_probe(probe.measured(&networks, self.place()), probe.every())?;
         }
         bar.finish_and_clear();
         match self.stop.is_asked() {
@@ -270,6 +290,10 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::{
+        device::DeviceError,
+        tasks::{self, predict},
+    };
 
     fn usual() -> PretrainConfig {
         let resolved = PretrainConfig::resolve(Path::new("d"), "m", &Map::new());
@@ -304,6 +328,28 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("a step takes 4.00 s"), "{message}");
+    }
+
+    #[test]
+    fn a_probe_s_time_counts_and_one_that_the_device_cannot_make_takes_none() {
+        let alone = rate(2.0, 0.0);
+        // 30 s every 10 steps, and twice besides.
+        let probed = alone.with_probe(Ok(Duration::from_secs(30)), 10).unwrap();
+        assert_eq!((probed.seconds, probed.once), (5.0, 60.0));
+        let failed = || DeviceError::new("out of memory");
+        for error in [
+            probe::Error::Device(failed()),
+            tasks::Error::Predict(predict::Error::Read(failed())).into(),
+        ] {
+            let left = alone.with_probe(Err(error), 10).unwrap();
+            assert_eq!((left.seconds, left.once), (2.0, 0.0));
+        }
+        let ended = predict::Error::Ended {
+            done: 1,
+            windows: 2,
+        };
+        let error = tasks::Error::Predict(ended).into();
+        assert!(alone.with_probe(Err(error), 10).is_err());
     }
 
     #[test]

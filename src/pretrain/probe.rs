@@ -79,6 +79,18 @@ pub enum Error {
     Device(#[from] DeviceError),
 }
 
+impl Error {
+    /// Whether it is the device that cannot make a probe: a run goes on without it.
+    pub fn is_of_device(&self) -> bool {
+        let of_device = |error: &predict::Error| matches!(error, predict::Error::Read(_));
+        match self {
+            Self::Device(_) => true,
+            Self::Task(tasks::Error::Predict(error)) => of_device(error),
+            _ => false,
+        }
+    }
+}
+
 /// A task that is ready to be learnt.
 pub struct Probe {
     config: Config,
@@ -339,10 +351,7 @@ impl<'a> Probes<'a> {
         let results = match self.probe.scores(networks, self.on) {
             Ok(Some(results)) => results,
             Ok(None) => return Ok(true),
-            Err(
-                error @ (Error::Device(_)
-                | Error::Task(tasks::Error::Predict(predict::Error::Read(_)))),
-            ) => {
+            Err(error) if error.is_of_device() => {
                 log::warn!("step {step}: without a probe: {error}");
                 return Ok(false);
             }
