@@ -105,7 +105,14 @@ impl Decision {
         let left = 3600.0 * hours * TO_STEPS - once;
         let fitting = (left / seconds.max(1e-9)) as u64;
         if fitting == 0 {
-            return Err(Error::NoStepFits { hours, seconds });
+            return Err(match once > 0.0 {
+                true => Error::NoStepBesideProbes {
+                    hours,
+                    once,
+                    seconds,
+                },
+                false => Error::NoStepFits { hours, seconds },
+            });
         }
         Ok(Self {
             hours,
@@ -328,6 +335,14 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("a step takes 4.00 s"), "{message}");
+        // A second's step, and two probes of a minute in 102.6 s.
+        let message = Decision::of(&usual(), 0.03, rate(1.0, 120.0))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("after the last take 120.00 s") && message.contains("leave probe out"),
+            "{message}"
+        );
     }
 
     #[test]
