@@ -211,6 +211,12 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     if user.get("hours").is_some_and(|hours| !hours.is_null()) {
         given.shift_remove("num_train_steps");
     }
+    // Of a preset's hyper-parameters, those that debug makes small.
+    if user.get("debug") == Some(&Value::Bool(true)) {
+        for key in ["num_train_steps", "train_batch_size"] {
+            given.shift_remove(key);
+        }
+    }
     let mut own = None;
     if args.preset == Some(PretrainPreset::Continue) {
         let Some(Value::String(path)) = user.get("init_checkpoint") else {

@@ -345,6 +345,25 @@ fn hours_make_the_run_that_their_steps_make() {
 }
 
 #[test]
+fn a_preset_leaves_a_quick_run_quick() {
+    let place = Place::new();
+    let own = ["num_train_steps", "train_batch_size"];
+    let mut sets: Vec<&str> = SMALL
+        .into_iter()
+        .filter(|set| !own.iter().any(|key| set.starts_with(key)))
+        .collect();
+    sets.push("debug=true");
+    let mut command = place.bare("quick", &sets);
+    succeeds(command.args(["--preset", "small"]));
+    assert_eq!(place.log("quick").len(), 20);
+    let config = fs::read(place.path("models/quick/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    let config = &config["pretraining"];
+    assert_eq!(config["train_batch_size"], 8);
+    assert_eq!(config["learning_rate"], 5e-4);
+}
+
+#[test]
 fn a_report_shows_a_run_of_pre_training() {
     let place = Place::new();
     let sets = ["num_train_steps=3", "peak_tflops=10"];
