@@ -517,6 +517,13 @@ fn continuing_takes_the_sizes_from_the_model() {
     // What it made is gone on from likewise.
     succeeds(&mut run("again", &["init_checkpoint=models/m"]));
     assert!(place.log("again")[0]["masked_lm_loss"].as_f64().unwrap() < 5.6);
+    // So is a run that had no generator.
+    succeeds(&mut place.pretrain("uniform", &["uniform_generator=true", "num_train_steps=2"]));
+    succeeds(&mut run("more", &["init_checkpoint=models/uniform"]));
+    let config = fs::read(place.path("models/more/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["pretraining"]["uniform_generator"], true);
+    assert_eq!(config["model"]["hidden_size"], 64);
 
     let message = fails(&mut run("none", &[]));
     assert!(
