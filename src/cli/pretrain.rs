@@ -18,6 +18,7 @@ use crate::{
     config::{
         OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES,
     },
+    kernels::work,
     model::arithmetic::Arithmetic,
     pretrain::{
         batches::Batches,
@@ -31,7 +32,7 @@ use crate::{
         settings, step_log,
     },
     text::vocab::Vocab,
-    train::memory_plan::MemoryPlan,
+    train::memory_plan::{MemoryLimits, MemoryPlan},
 };
 
 /// Pre-train a model to tell replaced tokens from original ones
@@ -258,13 +259,19 @@ fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyho
     Ok(())
 }
 
-/// As many examples at once as the memory holds, and layers computed again where too few would.
+/// As many examples at once as the memory holds and a slow device computes before its driver ends the
+/// launch, and layers computed again where too few would fit.
 fn within_memory(
     config: &PretrainConfig,
     arithmetic: Arithmetic,
     session: &Session,
 ) -> anyhow::Result<MemoryPlan> {
-    let limits = session.memory_limits();
+    let encoder = config.discriminator();
+    let widths = [encoder.hidden_size, encoder.intermediate_size];
+    let limits = MemoryLimits {
+        tokens: work::most_tokens(&session.chosen.device, widths),
+        ..session.memory_limits()
+    };
     let footprint = PretrainFootprint::new(config, arithmetic, OptimizerMoments::F32);
     let plan = footprint.plan(limits)?;
     if let Some(line) = memory_plan::line(plan, config, limits) {

@@ -81,7 +81,7 @@ impl<'a> PretrainFootprint<'a> {
             micro_batch_size: config.micro_batch_size,
         };
         let limits = MemoryLimits {
-            tokens: Some(limits.tokens.unwrap_or(TOKENS_AT_ONCE)),
+            tokens: Some(at_once(limits)),
             ..limits
         };
         let needed = |examples, recompute_layers| self.needed(examples, recompute_layers);
@@ -195,10 +195,17 @@ impl<'a> PretrainFootprint<'a> {
     }
 }
 
+/// Tokens at once that memory has no say in: a slow device takes fewer in time.
+fn at_once(limits: MemoryLimits) -> usize {
+    limits
+        .tokens
+        .map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
+}
+
 /// What a plan decides, in the words of a line; `None` if the batch is computed as if memory had no end.
 pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> Option<String> {
     let budget = limits.budget?;
-    let unlimited = (TOKENS_AT_ONCE / config.max_seq_length.max(1)).max(1);
+    let unlimited = (at_once(limits) / config.max_seq_length.max(1)).max(1);
     let usual = unlimited.min(config.train_batch_size);
     let again = match plan.recompute_layers {
         true => ", layers computed again",
@@ -324,6 +331,21 @@ mod tests {
             assert_eq!(plan.micro_batch_size, expected, "{given}");
             assert!(!plan.recompute_layers);
             assert_eq!(line(plan, &config, MemoryLimits::default()), None);
+        }
+    }
+
+    #[test]
+    fn a_slow_device_computes_fewer_tokens_at_once_and_a_fast_one_no_more() {
+        let config = config(json!({}));
+        for (tokens, expected) in [(1_000, 7), (100, 1), (1 << 20, 64)] {
+            let limits = MemoryLimits {
+                tokens: Some(tokens),
+                ..within(64 << 30)
+            };
+            let plan = footprint(&config).plan(limits).unwrap();
+            assert_eq!(plan.micro_batch_size, expected, "{tokens}");
+            // It is not for lack of memory.
+            assert_eq!(line(plan, &config, limits), None);
         }
     }
 
