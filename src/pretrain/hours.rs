@@ -282,7 +282,8 @@ impl Pretraining<'_> {
             steps: counted,
         };
         if let Some(probe) = probe {
-            rate = rate.with_probe(probe.measured(&networks, self.place()), probe.every())?;
+            let took = probe.measured(&networks, self.place(*micro_batch_size));
+            rate = rate.with_probe(took, probe.every())?;
         }
         bar.finish_and_clear();
         match self.stop.is_asked() {

@@ -2,10 +2,12 @@
 //!
 //! The networks compute one after the other: the generator's backward pass is over before the
 //! discriminator reads what was drawn. So a step holds the state of both (weights, moments, gradients)
-//! and the activations of the one that holds more.
+//! and the activations of the one that holds more. Between steps, a probe holds the state and the
+//! activations of a copy of the discriminator beside the weights and moments of both.
 
 use std::collections::BTreeMap;
 
+use super::probe;
 use crate::{
     config::{
         EncoderConfig, OptimizerMoments, PretrainConfig, pretraining::networks::Generator as Kind,
@@ -13,6 +15,7 @@ use crate::{
     device::ByteSize,
     kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
+    tasks::head,
     train::memory_plan::{Footprint, MemoryLimits, MemoryPlan, TooLarge, Wanted, reserved},
 };
 
@@ -88,12 +91,17 @@ impl<'a> PretrainFootprint<'a> {
         let largest = |examples| self.largest_activation(examples);
         let plan = wanted.fit(limits, &needed, &largest);
         plan.ok_or_else(|| {
-            let advice = "train smaller networks (model_size, generator_hidden_size)";
+            let advice = match self.is_probed() {
+                true => {
+                    "train smaller networks (model_size, generator_hidden_size) or leave probe out"
+                }
+                false => "train smaller networks (model_size, generator_hidden_size)",
+            };
             wanted.too_large(limits, &needed, &largest, ("example", advice))
         })
     }
 
-    /// Bytes of a step that computes `examples` at once.
+    /// Bytes of a step that computes `examples` at once, or of a probe between steps if that takes more.
     pub fn needed(&self, examples: usize, recompute_layers: bool) -> u64 {
         let tokens = (examples * self.config.max_seq_length) as u64;
         let discriminates = match self.config.has_discriminator() {
@@ -107,7 +115,36 @@ impl<'a> PretrainFootprint<'a> {
             None => 0,
         };
         let state = self.of(&self.discriminator).state() + tables;
-        reserved(state.saturating_add(guesses.max(discriminates)))
+        let step = state.saturating_add(guesses.max(discriminates));
+        reserved(step.max(self.probing(examples, recompute_layers)))
+    }
+
+    fn is_probed(&self) -> bool {
+        self.config.probe.is_some() && self.config.probe_every > 0
+    }
+
+    /// Bytes while a copy of the discriminator learns the probe's task; both networks wait, without
+    /// gradients.
+    fn probing(&self, examples: usize, recompute_layers: bool) -> u64 {
+        if !self.is_probed() {
+            return 0;
+        }
+        let encoder = &self.discriminator;
+        let networks = self.of(encoder);
+        let table = (encoder.vocab_size * encoder.embedding_size) as u64;
+        let waiting = networks
+            .state()
+            .saturating_sub(FLOAT * (self.parameters + table));
+        // Beside the encoder a head. The largest, which finds spans, has two inner layers of two states.
+        let head = 5 * encoder.hidden_size as u64 * head::HIDDEN as u64;
+        let parameters = ParameterCount::new(encoder, BTreeMap::new()).all() + head;
+        let copy = Footprint {
+            parameters,
+            trained: parameters,
+            ..networks
+        };
+        let tokens = examples.min(probe::BATCH) * self.config.max_seq_length;
+        waiting + copy.state() + copy.activations(tokens as u64, recompute_layers)
     }
 
     /// Bytes of the discriminator's activations.
@@ -399,6 +436,29 @@ mod tests {
                 && refused.contains("lower micro_batch_size"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_probe_is_counted_where_it_holds_more_than_a_step() {
+        let [plain, probed] = [json!({}), json!({"probe": "rte"})].map(config);
+        let needed =
+            |config: &PretrainConfig, examples: usize| footprint(config).needed(examples, false);
+        // One example: the copy's 13.5 million values with moments and gradients, 216 MB, and 10 MB of a
+        // head, less 57 MB of the networks' gradients and 31 MB of their tables; 5 % more are reserved.
+        let more = needed(&probed, 1) - needed(&plain, 1);
+        assert!((120_000_000..160_000_000).contains(&more), "{more}");
+        // 64 at once: a probe computes 32.
+        assert_eq!(needed(&probed, 64), needed(&plain, 64));
+        let off = PretrainConfig {
+            probe_every: 0,
+            ..probed.clone()
+        };
+        assert_eq!(needed(&off, 1), needed(&plain, 1));
+        // Too little for the copy, enough for a step.
+        let limits = within(needed(&plain, 1));
+        assert!(footprint(&plain).plan(limits).is_ok());
+        let refused = footprint(&probed).plan(limits).unwrap_err().to_string();
+        assert!(refused.contains("or leave probe out"), "{refused}");
     }
 
     #[test]
