@@ -16,9 +16,9 @@ use serde_json::{Map, Value};
 use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
 use crate::{
     config::{
-        GradientCheckpointing, OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given,
-        hparam::OVERRIDES,
+        OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES,
     },
+    kernels::work,
     model::arithmetic::Arithmetic,
     pretrain::{
         batches::Batches,
@@ -32,6 +32,7 @@ use crate::{
         settings, step_log,
     },
     text::vocab::Vocab,
+    train::memory_plan::{MemoryLimits, MemoryPlan},
 };
 
 /// Pre-train a model to tell replaced tokens from original ones
@@ -143,12 +144,17 @@ pub(super) fn run(
     if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
         progress.note(&offer);
     }
-    let config = within_memory(config, arithmetic, &session)?;
+    // An evaluation holds neither moments nor gradients, so that a step's plan says nothing of it.
+    let memory = match config.do_train {
+        true => Some(within_memory(&config, arithmetic, &session)?),
+        false => None,
+    };
     let run = Pretraining {
         config: &config,
         device: &session.chosen.device,
         device_name: session.chosen.short(),
         arithmetic,
+        memory,
         letters: letters(&config, &batches),
         batches,
         restart: args.restart,
@@ -206,6 +212,12 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     if user.get("hours").is_some_and(|hours| !hours.is_null()) {
         given.shift_remove("num_train_steps");
     }
+    // Of a preset's hyper-parameters, those that debug makes small.
+    if user.get("debug") == Some(&Value::Bool(true)) {
+        for key in ["num_train_steps", "train_batch_size"] {
+            given.shift_remove(key);
+        }
+    }
     let mut own = None;
     if args.preset == Some(PretrainPreset::Continue) {
         let Some(Value::String(path)) = user.get("init_checkpoint") else {
@@ -247,27 +259,25 @@ fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyho
     Ok(())
 }
 
-/// The configuration with as many examples at once as the memory holds, and layers computed again where
-/// too few would.
+/// As many examples at once as the memory holds and a slow device computes before its driver ends the
+/// launch, and layers computed again where too few would fit.
 fn within_memory(
-    config: PretrainConfig,
+    config: &PretrainConfig,
     arithmetic: Arithmetic,
     session: &Session,
-) -> anyhow::Result<PretrainConfig> {
-    let limits = session.memory_limits();
-    let footprint = PretrainFootprint::new(&config, arithmetic, OptimizerMoments::F32);
+) -> anyhow::Result<MemoryPlan> {
+    let encoder = config.discriminator();
+    let widths = [encoder.hidden_size, encoder.intermediate_size];
+    let limits = MemoryLimits {
+        tokens: work::most_tokens(&session.chosen.device, widths),
+        ..session.memory_limits()
+    };
+    let footprint = PretrainFootprint::new(config, arithmetic, OptimizerMoments::F32);
     let plan = footprint.plan(limits)?;
-    if let Some(line) = memory_plan::line(plan, &config, limits) {
+    if let Some(line) = memory_plan::line(plan, config, limits) {
         session.progress.note(&line);
     }
-    Ok(PretrainConfig {
-        micro_batch_size: Some(plan.micro_batch_size),
-        gradient_checkpointing: match plan.recompute_layers {
-            true => GradientCheckpointing::On,
-            false => GradientCheckpointing::Off,
-        },
-        ..config
-    })
+    Ok(plan)
 }
 
 /// How text becomes tokens: files of ours say it.

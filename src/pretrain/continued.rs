@@ -99,6 +99,8 @@ enum Generator {
     },
     /// The discriminator's own network.
     Shared,
+    /// None: every token is as likely as any other.
+    Uniform,
 }
 
 impl Generator {
@@ -118,8 +120,14 @@ impl Generator {
                 layers: (0..).take_while(|&layer| query(layer).is_some()).count(),
             });
         }
-        let has_head = shapes.contains_key("generator_predictions.output_bias");
-        has_head.then_some(Self::Shared)
+        if shapes.contains_key("generator_predictions.output_bias") {
+            return Some(Self::Shared);
+        }
+        // A discriminator that nothing guesses for has learnt beside no generator.
+        let mut names = shapes.keys();
+        let discriminates = names.any(|name| name.starts_with("discriminator_predictions."));
+        let guesses = shapes.contains_key("cloze_predictions.output_bias");
+        (discriminates && !guesses).then_some(Self::Uniform)
     }
 
     /// As hyper-parameters of a run whose discriminator has so many layers of this width.
@@ -137,6 +145,7 @@ impl Generator {
                 "generator_layers": own_layers as f64 / layers.max(1) as f64,
             }),
             Self::Shared => json!({"untied_generator": false}),
+            Self::Uniform => json!({"uniform_generator": true}),
         };
         given.as_object().cloned().unwrap_or_default()
     }
@@ -185,8 +194,15 @@ mod tests {
         assert_eq!(Generator::of(&towers), Some(expected));
         let shared = shapes_of(&[("generator_predictions.output_bias", &[100])]);
         assert_eq!(Generator::of(&shared), Some(Generator::Shared));
-        let none = shapes_of(&[("discriminator_predictions.dense.bias", &[256])]);
-        assert_eq!(Generator::of(&none), None);
+        let uniform = shapes_of(&[("discriminator_predictions.dense.bias", &[256])]);
+        let uniform = Generator::of(&uniform).unwrap();
+        assert_eq!(
+            Value::from(uniform.hparams(256, 4)),
+            json!({"uniform_generator": true})
+        );
+        assert_eq!(Generator::of(&BTreeMap::new()), None);
+        let encoder = shapes_of(&[("electra.layers.0.attention.query.weight", &[256, 256])]);
+        assert_eq!(Generator::of(&encoder), None);
     }
 
     #[test]

@@ -13,16 +13,19 @@ use std::{
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     networks::Networks,
     objective::Chance,
-    probe::Probe,
+    probe::{self, Probe},
     run::{Error, Pretraining, check_maskable, io_of},
 };
 use crate::{
-    config::PretrainConfig, durable_file::write_whole, model::parameters::ParameterSource,
-    train::run_folder,
+    config::PretrainConfig,
+    durable_file::write_whole,
+    model::parameters::ParameterSource,
+    train::{checkpoint, run_folder, run_identity::differing_values},
 };
 
 /// The decision's name in the model's folder.
@@ -45,7 +48,7 @@ const OF_HOURS: f64 = 0.01;
 const WARM_UP: f64 = 0.1;
 
 /// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Decision {
     hours: f64,
     num_train_steps: u64,
@@ -53,6 +56,9 @@ struct Decision {
     /// As it was measured.
     seconds_a_step: f64,
     measured_steps: u64,
+    /// The run that it was measured for, as it was before this decision.
+    #[serde(default)]
+    measured_for: Value,
 }
 
 /// How long a step takes.
@@ -66,6 +72,28 @@ struct Rate {
     steps: u64,
 }
 
+impl Rate {
+    /// With probes that take so long, every so many steps. Those that the device cannot make are left out,
+    /// as they are while the run trains.
+    fn with_probe(self, took: Result<Duration, probe::Error>, every: u64) -> Result<Self, Error> {
+        let took = match took {
+            Ok(took) => took.as_secs_f64(),
+            Err(error) if error.is_of_device() => {
+                log::warn!(
+                    "hours: no time is set aside for probes, which the device cannot make: {error}"
+                );
+                return Ok(self);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            seconds: self.seconds + took / every as f64,
+            once: 2.0 * took,
+            ..self
+        })
+    }
+}
+
 impl Decision {
     /// The steps that fit into so many hours.
     fn of(config: &PretrainConfig, hours: f64, rate: Rate) -> Result<Self, Error> {
@@ -77,7 +105,14 @@ impl Decision {
         let left = 3600.0 * hours * TO_STEPS - once;
         let fitting = (left / seconds.max(1e-9)) as u64;
         if fitting == 0 {
-            return Err(Error::NoStepFits { hours, seconds });
+            return Err(match once > 0.0 {
+                true => Error::NoStepBesideProbes {
+                    hours,
+                    once,
+                    seconds,
+                },
+                false => Error::NoStepFits { hours, seconds },
+            });
         }
         Ok(Self {
             hours,
@@ -87,6 +122,7 @@ impl Decision {
                 .min((fitting as f64 * WARM_UP) as u64),
             seconds_a_step: seconds,
             measured_steps: steps,
+            measured_for: Value::Null,
         })
     }
 
@@ -112,11 +148,17 @@ impl Decision {
         written.map_err(io_of(path, "writing"))
     }
 
-    /// The configuration that it makes: the number of steps instead of the hours.
+    /// The configuration that it makes: the number of steps instead of the hours. A warm-up other than
+    /// the one that was asked for stays as it is, so that a checkpoint of the first is not gone on from.
     fn applied(&self, config: &PretrainConfig) -> PretrainConfig {
+        let asked = self.measured_for.get("num_warmup_steps");
+        let asked = asked.and_then(Value::as_u64);
         PretrainConfig {
             num_train_steps: self.num_train_steps,
-            num_warmup_steps: self.num_warmup_steps,
+            num_warmup_steps: match asked {
+                Some(asked) if asked != config.num_warmup_steps => config.num_warmup_steps,
+                _ => self.num_warmup_steps,
+            },
             hours: None,
             ..config.clone()
         }
@@ -150,15 +192,30 @@ impl Pretraining<'_> {
                     now: hours,
                 });
             }
+            let differing = differing_values(&decided.measured_for, &self.measured_for());
+            // A checkpoint of another run is refused where it is opened.
+            if differing.is_empty() || checkpoint::newest(&config.model_dir, &mut note)?.is_some() {
+                note(format!(
+                    "hours = {hours}: {} steps, as was decided when the run began ({file})",
+                    decided.num_train_steps
+                ));
+                return Ok(decided.applied(config));
+            }
+            let differing = match decided.measured_for {
+                Value::Null => "which it does not name".to_owned(),
+                _ => differing.join(", "),
+            };
             note(format!(
-                "hours = {hours}: {} steps, as was decided when the run began ({file})",
-                decided.num_train_steps
+                "{file}: was decided for another run ({differing}), of which no checkpoint is left; the rate \
+                 is measured again"
             ));
-            return Ok(decided.applied(config));
         }
         let rate = self.rate(device, hours, probe, micro_batch_size)?;
         self.device.memory_cleanup();
-        let decided = Decision::of(config, hours, rate)?;
+        let decided = Decision {
+            measured_for: self.measured_for(),
+            ..Decision::of(config, hours, rate)?
+        };
         let Rate { seconds, steps, .. } = rate;
         decided.write(&path)?;
         note(format!(
@@ -167,6 +224,16 @@ impl Pretraining<'_> {
             decided.num_train_steps, decided.num_warmup_steps
         ));
         Ok(decided.applied(config))
+    }
+
+    /// What decides how long a step takes and which run it belongs to.
+    fn measured_for(&self) -> Value {
+        let config = self.config;
+        let mut told = config.decides_training();
+        told.insert("arithmetic".to_owned(), self.arithmetic.word().into());
+        told.insert("probe".to_owned(), json!(config.probe));
+        told.insert("probe_every".to_owned(), config.probe_every.into());
+        told.into()
     }
 
     fn rate(
@@ -215,9 +282,8 @@ impl Pretraining<'_> {
             steps: counted,
         };
         if let Some(probe) = probe {
-            let took = probe.measured(&networks, self.place())?.as_secs_f64();
-            rate.seconds += took / probe.every() as f64;
-            rate.once = 2.0 * took;
+            let took = probe.measured(&networks, self.place(*micro_batch_size));
+            rate = rate.with_probe(took, probe.every())?;
         }
         bar.finish_and_clear();
         match self.stop.is_asked() {
@@ -232,6 +298,10 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::{
+        device::DeviceError,
+        tasks::{self, predict},
+    };
 
     fn usual() -> PretrainConfig {
         let resolved = PretrainConfig::resolve(Path::new("d"), "m", &Map::new());
@@ -258,6 +328,7 @@ mod tests {
         assert_eq!(decided.num_warmup_steps, 171);
         let config = decided.applied(&usual());
         assert_eq!((config.num_train_steps, config.hours), (1_710, None));
+        assert_eq!(config.num_warmup_steps, 171);
         // Two probes of 30 s: the time for 30 steps.
         let decided = Decision::of(&usual(), 1.0, rate(2.0, 60.0)).unwrap();
         assert_eq!(decided.num_train_steps, 1_680);
@@ -265,6 +336,51 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("a step takes 4.00 s"), "{message}");
+        // A second's step, and two probes of a minute in 102.6 s.
+        let message = Decision::of(&usual(), 0.03, rate(1.0, 120.0))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("after the last take 120.00 s") && message.contains("leave probe out"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_probe_s_time_counts_and_one_that_the_device_cannot_make_takes_none() {
+        let alone = rate(2.0, 0.0);
+        // 30 s every 10 steps, and twice besides.
+        let probed = alone.with_probe(Ok(Duration::from_secs(30)), 10).unwrap();
+        assert_eq!((probed.seconds, probed.once), (5.0, 60.0));
+        let failed = || DeviceError::new("out of memory");
+        for error in [
+            probe::Error::Device(failed()),
+            tasks::Error::Predict(predict::Error::Read(failed())).into(),
+        ] {
+            let left = alone.with_probe(Err(error), 10).unwrap();
+            assert_eq!((left.seconds, left.once), (2.0, 0.0));
+        }
+        let ended = predict::Error::Ended {
+            done: 1,
+            windows: 2,
+        };
+        let error = tasks::Error::Predict(ended).into();
+        assert!(alone.with_probe(Err(error), 10).is_err());
+    }
+
+    #[test]
+    fn another_warm_up_than_was_asked_for_is_not_overridden() {
+        let decided = Decision {
+            measured_for: json!({"num_warmup_steps": 10_000}),
+            ..Decision::of(&usual(), 1.0, rate(2.0, 0.0)).unwrap()
+        };
+        for (asked, expected) in [(10_000, 171), (171, 171), (20, 20), (20_000, 20_000)] {
+            let config = PretrainConfig {
+                num_warmup_steps: asked,
+                ..usual()
+            };
+            assert_eq!(decided.applied(&config).num_warmup_steps, expected);
+        }
     }
 
     #[test]
@@ -272,7 +388,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         assert_eq!(Decision::read(&path).unwrap(), None);
-        let decided = Decision::of(&usual(), 0.7, rate(0.123, 0.0)).unwrap();
+        let decided = Decision {
+            measured_for: usual().decides_training().into(),
+            ..Decision::of(&usual(), 0.7, rate(0.123, 0.0)).unwrap()
+        };
         decided.write(&path).unwrap();
         assert_eq!(Decision::read(&path).unwrap(), Some(decided));
         for (text, problem) in [

@@ -2,18 +2,20 @@
 //!
 //! The networks compute one after the other: the generator's backward pass is over before the
 //! discriminator reads what was drawn. So a step holds the state of both (weights, moments, gradients)
-//! and the activations of the one that holds more.
+//! and the activations of the one that holds more. Between steps, a probe holds the state and the
+//! activations of a copy of the discriminator beside the weights and moments of both.
 
 use std::collections::BTreeMap;
 
+use super::probe;
 use crate::{
     config::{
-        EncoderConfig, GradientCheckpointing, OptimizerMoments, PretrainConfig,
-        pretraining::networks::Generator as Kind,
+        EncoderConfig, OptimizerMoments, PretrainConfig, pretraining::networks::Generator as Kind,
     },
     device::ByteSize,
     kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
+    tasks::head,
     train::memory_plan::{Footprint, MemoryLimits, MemoryPlan, TooLarge, Wanted, reserved},
 };
 
@@ -72,7 +74,7 @@ impl<'a> PretrainFootprint<'a> {
     /// computed at once, it is never more than some thousand tokens.
     ///
     /// # Errors
-    /// If not even one example fits.
+    /// If not even one example fits, or not as many as were asked for.
     pub fn plan(&self, limits: MemoryLimits) -> Result<MemoryPlan, TooLarge> {
         let config = self.config;
         let wanted = Wanted {
@@ -82,24 +84,24 @@ impl<'a> PretrainFootprint<'a> {
             micro_batch_size: config.micro_batch_size,
         };
         let limits = MemoryLimits {
-            tokens: Some(limits.tokens.unwrap_or(TOKENS_AT_ONCE)),
+            tokens: Some(at_once(limits)),
             ..limits
         };
-        let plan = wanted.fit(
-            limits,
-            &|examples, recompute_layers| self.needed(examples, recompute_layers),
-            &|examples| self.largest_activation(examples),
-        );
-        plan.ok_or(TooLarge {
-            row: "example",
-            needed: self.needed(1, wanted.checkpointing != GradientCheckpointing::Off),
-            budget: limits.budget.unwrap_or(u64::MAX),
-            tokens: config.max_seq_length,
-            advice: "train smaller networks (model_size, generator_hidden_size)",
+        let needed = |examples, recompute_layers| self.needed(examples, recompute_layers);
+        let largest = |examples| self.largest_activation(examples);
+        let plan = wanted.fit(limits, &needed, &largest);
+        plan.ok_or_else(|| {
+            let advice = match self.is_probed() {
+                true => {
+                    "train smaller networks (model_size, generator_hidden_size) or leave probe out"
+                }
+                false => "train smaller networks (model_size, generator_hidden_size)",
+            };
+            wanted.too_large(limits, &needed, &largest, ("example", advice))
         })
     }
 
-    /// Bytes of a step that computes `examples` at once.
+    /// Bytes of a step that computes `examples` at once, or of a probe between steps if that takes more.
     pub fn needed(&self, examples: usize, recompute_layers: bool) -> u64 {
         let tokens = (examples * self.config.max_seq_length) as u64;
         let discriminates = match self.config.has_discriminator() {
@@ -113,7 +115,36 @@ impl<'a> PretrainFootprint<'a> {
             None => 0,
         };
         let state = self.of(&self.discriminator).state() + tables;
-        reserved(state.saturating_add(guesses.max(discriminates)))
+        let step = state.saturating_add(guesses.max(discriminates));
+        reserved(step.max(self.probing(examples, recompute_layers)))
+    }
+
+    fn is_probed(&self) -> bool {
+        self.config.probe.is_some() && self.config.probe_every > 0
+    }
+
+    /// Bytes while a copy of the discriminator learns the probe's task; both networks wait, without
+    /// gradients.
+    fn probing(&self, examples: usize, recompute_layers: bool) -> u64 {
+        if !self.is_probed() {
+            return 0;
+        }
+        let encoder = &self.discriminator;
+        let networks = self.of(encoder);
+        let table = (encoder.vocab_size * encoder.embedding_size) as u64;
+        let waiting = networks
+            .state()
+            .saturating_sub(FLOAT * (self.parameters + table));
+        // Beside the encoder a head. The largest, which finds spans, has two inner layers of two states.
+        let head = 5 * encoder.hidden_size as u64 * head::HIDDEN as u64;
+        let parameters = ParameterCount::new(encoder, BTreeMap::new()).all() + head;
+        let copy = Footprint {
+            parameters,
+            trained: parameters,
+            ..networks
+        };
+        let tokens = examples.min(probe::BATCH) * self.config.max_seq_length;
+        waiting + copy.state() + copy.activations(tokens as u64, recompute_layers)
     }
 
     /// Bytes of the discriminator's activations.
@@ -201,10 +232,17 @@ impl<'a> PretrainFootprint<'a> {
     }
 }
 
+/// Tokens at once that memory has no say in: a slow device takes fewer in time.
+fn at_once(limits: MemoryLimits) -> usize {
+    limits
+        .tokens
+        .map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
+}
+
 /// What a plan decides, in the words of a line; `None` if the batch is computed as if memory had no end.
 pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> Option<String> {
     let budget = limits.budget?;
-    let unlimited = (TOKENS_AT_ONCE / config.max_seq_length.max(1)).max(1);
+    let unlimited = (at_once(limits) / config.max_seq_length.max(1)).max(1);
     let usual = unlimited.min(config.train_batch_size);
     let again = match plan.recompute_layers {
         true => ", layers computed again",
@@ -334,6 +372,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_device_computes_fewer_tokens_at_once_and_a_fast_one_no_more() {
+        let config = config(json!({}));
+        for (tokens, expected) in [(1_000, 7), (100, 1), (1 << 20, 64)] {
+            let limits = MemoryLimits {
+                tokens: Some(tokens),
+                ..within(64 << 30)
+            };
+            let plan = footprint(&config).plan(limits).unwrap();
+            assert_eq!(plan.micro_batch_size, expected, "{tokens}");
+            // It is not for lack of memory.
+            assert_eq!(line(plan, &config, limits), None);
+        }
+    }
+
+    #[test]
     fn a_small_budget_splits_the_batch_and_one_that_is_too_small_is_refused() {
         let config = config(
             json!({"model_size": "base", "generator_hidden_size": 0.33333,
@@ -371,6 +424,41 @@ mod tests {
                 && refused.contains("generator_hidden_size"),
             "{refused}"
         );
+        let asked = PretrainConfig {
+            micro_batch_size: Some(64),
+            ..config.clone()
+        };
+        let refused = super::tests::footprint(&asked).plan(limits).unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            refused.contains("a step of 64 examples of 512 tokens at once needs")
+                && refused.contains("the budget is 4 GiB")
+                && refused.contains("lower micro_batch_size"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_probe_is_counted_where_it_holds_more_than_a_step() {
+        let [plain, probed] = [json!({}), json!({"probe": "rte"})].map(config);
+        let needed =
+            |config: &PretrainConfig, examples: usize| footprint(config).needed(examples, false);
+        // One example: the copy's 13.5 million values with moments and gradients, 216 MB, and 10 MB of a
+        // head, less 57 MB of the networks' gradients and 31 MB of their tables; 5 % more are reserved.
+        let more = needed(&probed, 1) - needed(&plain, 1);
+        assert!((120_000_000..160_000_000).contains(&more), "{more}");
+        // 64 at once: a probe computes 32.
+        assert_eq!(needed(&probed, 64), needed(&plain, 64));
+        let off = PretrainConfig {
+            probe_every: 0,
+            ..probed.clone()
+        };
+        assert_eq!(needed(&off, 1), needed(&plain, 1));
+        // Too little for the copy, enough for a step.
+        let limits = within(needed(&plain, 1));
+        assert!(footprint(&plain).plan(limits).is_ok());
+        let refused = footprint(&probed).plan(limits).unwrap_err().to_string();
+        assert!(refused.contains("or leave probe out"), "{refused}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub const FILE: &str = "probe_log.jsonl";
 /// a minute of a small model on a card.
 const EXAMPLES: usize = 1_000;
 const EPOCHS: f64 = 3.0;
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
 /// What the loss is multiplied by in f16, as a run begins.
 const LOSS_SCALE: f64 = 1_024.0;
@@ -79,6 +79,18 @@ pub enum Error {
     Device(#[from] DeviceError),
 }
 
+impl Error {
+    /// Whether it is the device that cannot make a probe: a run goes on without it.
+    pub fn is_of_device(&self) -> bool {
+        let of_device = |error: &predict::Error| matches!(error, predict::Error::Read(_));
+        match self {
+            Self::Device(_) => true,
+            Self::Task(tasks::Error::Predict(error)) => of_device(error),
+            _ => false,
+        }
+    }
+}
+
 /// A task that is ready to be learnt.
 pub struct Probe {
     config: Config,
@@ -97,6 +109,8 @@ pub struct Place<'a> {
     pub arithmetic: Arithmetic,
     /// Examples computed at once.
     pub micro_batch_size: usize,
+    /// Whether layers are computed again in the backward pass.
+    pub recompute_layers: bool,
     pub progress: &'a Progress,
     pub stop: &'a Stop,
 }
@@ -213,7 +227,7 @@ impl Probe {
             tasks: &config.task_names,
             objective: Objective {
                 trainable: Trainable::All,
-                recompute_layers: false,
+                recompute_layers: on.recompute_layers,
                 loss_scale: match on.arithmetic.layers {
                     Element::F16 => LOSS_SCALE,
                     Element::F32 => 1.0,
@@ -313,21 +327,24 @@ impl<'a> Probes<'a> {
     ) -> Result<Self, Error> {
         let mut note = |line: String| on.progress.note(&line);
         let tasks = &probe.config.task_names;
+        let path = model_dir.join(FILE);
+        DevLog::keep_other_tasks(&path, tasks, &mut note)?;
         Ok(Self {
-            log: DevLog::resume(&model_dir.join(FILE), tasks, step, &mut note)?,
+            log: DevLog::resume(&path, tasks, step, &mut note)?,
             probe,
             steps,
             on,
         })
     }
 
-    /// Probes the networks as they are after `step` steps, if that is due and was not done before; tells
-    /// whether the user has ended it. A probe that the device cannot make is left out, and training goes
-    /// on.
+    /// Probes the networks as they are after `step` steps, `at_once` examples at a time, if that is due
+    /// and was not done before; tells whether the user has ended it. A probe that the device cannot make
+    /// is left out, and training goes on.
     ///
     /// # Errors
     /// If the log cannot be written, or the task cannot be marked.
-    pub fn look(&mut self, step: u64, networks: &Networks) -> Result<bool, Error> {
+    pub fn look(&mut self, step: u64, networks: &Networks, at_once: usize) -> Result<bool, Error> {
+        self.on.micro_batch_size = at_once;
         let done = self.log.records().iter().any(|record| record.step == step);
         let is_due = step.is_multiple_of(self.probe.every) || step == self.steps;
         if done || !is_due {
@@ -337,10 +354,7 @@ impl<'a> Probes<'a> {
         let results = match self.probe.scores(networks, self.on) {
             Ok(Some(results)) => results,
             Ok(None) => return Ok(true),
-            Err(
-                error @ (Error::Device(_)
-                | Error::Task(tasks::Error::Predict(predict::Error::Read(_)))),
-            ) => {
+            Err(error) if error.is_of_device() => {
                 log::warn!("step {step}: without a probe: {error}");
                 return Ok(false);
             }

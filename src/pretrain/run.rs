@@ -30,7 +30,7 @@ use super::{
     symptoms::{Symptom, Symptoms},
 };
 use crate::{
-    config::{GradientCheckpointing, LrDecayVariant, PretrainConfig},
+    config::{LrDecayVariant, PretrainConfig},
     eval::origin::Origin,
     kernels::formats::Element,
     model::{
@@ -43,6 +43,7 @@ use crate::{
         adam::Adam,
         disk_space,
         memory::PeakMemory,
+        memory_plan::MemoryPlan,
         resume::{self, Start},
         run_folder,
         saver::Saver,
@@ -62,6 +63,9 @@ pub struct Pretraining<'a> {
     /// The device as people know it.
     pub device_name: String,
     pub arithmetic: Arithmetic,
+    /// How a step is computed in the memory of this machine, which the run's files do not tell; an
+    /// evaluation has none.
+    pub memory: Option<MemoryPlan>,
     pub batches: Batches,
     pub letters: Letters,
     /// Moves an earlier run's folder aside instead of going on from it.
@@ -130,13 +134,14 @@ impl Pretraining<'_> {
             saver.ensure_space()?;
         }
         let probes = probe.as_ref();
-        let probes = probes.map(|it| Probes::resume(it, model_dir, [step, steps], self.place()));
+        let place = self.place(micro_batch_size);
+        let probes = probes.map(|it| Probes::resume(it, model_dir, [step, steps], place));
         let mut probes = probes.transpose()?;
-        let mut probed = |step: u64, networks: &Networks| match &mut probes {
-            Some(probes) => probes.look(step, networks),
+        let mut probed = |step: u64, networks: &Networks, at_once: usize| match &mut probes {
+            Some(probes) => probes.look(step, networks, at_once),
             None => Ok(false),
         };
-        if probed(step, &networks)? {
+        if probed(step, &networks, micro_batch_size)? {
             return Err(Error::Stopped { step, steps });
         }
         self.progress.begin(step, steps);
@@ -174,7 +179,7 @@ impl Pretraining<'_> {
                 .map_err(io_of(log_path(model_dir), "writing"))?;
             step += 1;
             // Before the checkpoint: a run that is killed while it is probed goes on from one before.
-            let stopped = self.stop.is_asked() || probed(step, &networks)?;
+            let stopped = self.stop.is_asked() || probed(step, &networks, micro_batch_size)?;
             let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
                 log.sync().map_err(io_of(log_path(model_dir), "syncing"))?;
@@ -220,7 +225,7 @@ impl Pretraining<'_> {
         Objective {
             config: self.config,
             mask: self.batches.mask_id(),
-            recompute_layers: self.config.gradient_checkpointing == GradientCheckpointing::On,
+            recompute_layers: self.recompute_layers(),
             loss_scale,
             device,
         }
@@ -237,18 +242,24 @@ impl Pretraining<'_> {
 
     pub(super) fn micro_batch_size(&self, batch_size: usize) -> usize {
         let fitting = (TOKENS_AT_ONCE / self.config.max_seq_length).max(1);
-        self.config
-            .micro_batch_size
+        let planned = self.memory.map(|plan| plan.micro_batch_size);
+        planned
+            .or(self.config.micro_batch_size)
             .unwrap_or(fitting)
             .min(batch_size)
     }
 
-    /// What probes are made on.
-    pub(super) fn place(&self) -> Place<'_> {
+    fn recompute_layers(&self) -> bool {
+        self.memory.is_some_and(|plan| plan.recompute_layers)
+    }
+
+    /// What probes are made on, with so many examples at once.
+    pub(super) fn place(&self, micro_batch_size: usize) -> Place<'_> {
         Place {
             device: self.device,
             arithmetic: self.arithmetic,
-            micro_batch_size: self.micro_batch_size(usize::MAX),
+            micro_batch_size,
+            recompute_layers: self.recompute_layers(),
             progress: self.progress,
             stop: self.stop,
         }

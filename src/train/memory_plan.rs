@@ -5,6 +5,8 @@
 //! recomputed in the backward pass (a third more work), and the batch is computed in micro-batches
 //! whose gradients are summed to the same batch.
 
+use std::fmt;
+
 use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
     device::ByteSize,
@@ -52,21 +54,61 @@ pub struct MemoryPlan {
     pub bytes: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a step of one {row} of {tokens} tokens needs {} but the budget is {}; raise \
-     --memory-budget, lower max_seq_length, or {advice}",
-    ByteSize(*needed), ByteSize(*budget)
-)]
+/// Why not even the fewest rows at once can be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TooLarge {
-    /// What a step computes.
-    pub row: &'static str,
-    pub needed: u64,
-    pub budget: u64,
-    pub tokens: usize,
+    /// What a step computes, and how many at once.
+    row: &'static str,
+    rows: usize,
+    tokens: usize,
+    needed: u64,
+    limit: Limit,
     /// How else to need less.
-    pub advice: &'static str,
+    advice: &'static str,
 }
+
+/// What is exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    Budget(u64),
+    /// The device's largest tensor.
+    Tensor(u64),
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (row, rows, tokens) = (self.row, self.rows, self.tokens);
+        let needed = ByteSize(self.needed);
+        match rows {
+            1 => write!(out, "a step of one {row} of {tokens} tokens needs {needed}")?,
+            _ => write!(
+                out,
+                "a step of {rows} {row}s of {tokens} tokens at once needs {needed}"
+            )?,
+        }
+        match self.limit {
+            Limit::Budget(budget) => write!(
+                out,
+                " but the budget is {}; raise --memory-budget, ",
+                ByteSize(budget)
+            )?,
+            Limit::Tensor(most) => write!(
+                out,
+                " in one tensor but the device's largest is {}; ",
+                ByteSize(most)
+            )?,
+        }
+        match rows {
+            1 => write!(out, "lower max_seq_length, or {}", self.advice),
+            _ => write!(
+                out,
+                "lower micro_batch_size, or leave it out for as many as fit"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TooLarge {}
 
 /// What an allocator reserves at most for tensors of so many bytes.
 pub fn reserved(held: u64) -> u64 {
@@ -224,19 +266,13 @@ impl Footprint<'_> {
             checkpointing,
             micro_batch_size,
         };
-        wanted
-            .fit(
-                limits,
-                &|features, recompute_layers| self.needed(features, recompute_layers),
-                &|features| self.largest_activation(features),
-            )
-            .ok_or(TooLarge {
-                row: "feature",
-                needed: self.needed(1, checkpointing != GradientCheckpointing::Off),
-                budget: limits.budget.unwrap_or(u64::MAX),
-                tokens: self.longest,
-                advice: "set trainable_layers to train fewer layers",
-            })
+        let needed = |features, recompute_layers| self.needed(features, recompute_layers);
+        let largest = |features| self.largest_activation(features);
+        let plan = wanted.fit(limits, &needed, &largest);
+        plan.ok_or_else(|| {
+            let named = ("feature", "set trainable_layers to train fewer layers");
+            wanted.too_large(limits, &needed, &largest, named)
+        })
     }
 }
 
@@ -292,6 +328,32 @@ impl Wanted {
             plan.micro_batch_size == most || micro_batch_size.is_some() || tokens >= FEW_TOKENS
         };
         whole.filter(enough).or(recomputed).or(whole)
+    }
+
+    /// Why [`fit`](Self::fit) with the same has found no plan; with what a row is called, and how to need
+    /// less besides.
+    pub fn too_large(
+        self,
+        limits: MemoryLimits,
+        needed: &dyn Fn(usize, bool) -> u64,
+        largest: &dyn Fn(usize) -> u64,
+        (row, advice): (&'static str, &'static str),
+    ) -> TooLarge {
+        let rows = self.micro_batch_size.unwrap_or(1).min(self.batch.max(1));
+        let step = needed(rows, self.checkpointing != GradientCheckpointing::Off);
+        let (needed, limit) = match (limits.budget, limits.tensor) {
+            (Some(budget), _) if step > budget => (step, Limit::Budget(budget)),
+            (_, Some(tensor)) => (largest(rows), Limit::Tensor(tensor)),
+            (budget, None) => (step, Limit::Budget(budget.unwrap_or_default())),
+        };
+        TooLarge {
+            row,
+            rows,
+            tokens: self.longest,
+            needed,
+            limit,
+            advice,
+        }
     }
 }
 
@@ -500,6 +562,38 @@ mod tests {
         assert_eq!((on.recompute_layers, on.micro_batch_size), (true, 2));
         let off = plan(GradientCheckpointing::Off, None).unwrap();
         assert!(!off.recompute_layers && off.micro_batch_size < 32);
+    }
+
+    #[test]
+    fn a_size_that_was_asked_for_is_refused_with_what_it_needs() {
+        let encoder = encoder("large");
+        let footprint = large(&encoder);
+        let refused = |limits, micro| {
+            let plan = footprint.plan(32, limits, GradientCheckpointing::Auto, micro);
+            plan.unwrap_err().to_string()
+        };
+        let budget = within(Some(8 << 30));
+        assert!(footprint.needed(1, true) < 8 << 30);
+        let needed = footprint.needed(32, true);
+        assert!(needed > 8 << 30);
+        assert_eq!(
+            refused(budget, Some(100)),
+            format!(
+                "a step of 32 features of 512 tokens at once needs {} but the budget is 8 GiB; raise \
+                 --memory-budget, lower micro_batch_size, or leave it out for as many as fit",
+                ByteSize(needed)
+            )
+        );
+        // A row's inner layer has 512 × 4096 values of four bytes, 8 MiB.
+        let tensor = MemoryLimits {
+            tensor: Some(4 << 20),
+            ..MemoryLimits::default()
+        };
+        assert_eq!(
+            refused(tensor, None),
+            "a step of one feature of 512 tokens needs 8 MiB in one tensor but the device's largest is \
+             4 MiB; lower max_seq_length, or set trainable_layers to train fewer layers"
+        );
     }
 
     #[test]

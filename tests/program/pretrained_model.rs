@@ -137,8 +137,9 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
 fn a_budget_splits_the_batch_or_is_refused() {
     let place = Place::new();
     let config = place.json("models/m/config.json");
-    // A whole batch of 4 × 64 tokens is less than what is computed at once where memory has no limit.
-    assert_eq!(config["pretraining"]["micro_batch_size"], 4);
+    // The files keep what was asked for, not how this machine computes it.
+    assert!(config["pretraining"]["micro_batch_size"].is_null());
+    assert_eq!(config["pretraining"]["gradient_checkpointing"], "auto");
     let restarted = |budget: &str| {
         let mut command = place.pretrain();
         command.args(["--restart", "--memory-budget", budget]);

@@ -285,18 +285,44 @@ fn hours_make_the_run_that_their_steps_make() {
     }
 
     // Begun again, it measures nothing and makes the same.
-    for entry in fs::read_dir(path("")).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            fs::remove_dir_all(entry.path()).unwrap();
+    let without_checkpoints = || {
+        for entry in fs::read_dir(path("")).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                fs::remove_dir_all(entry.path()).unwrap();
+            }
         }
-    }
+    };
+    without_checkpoints();
     fs::remove_file(path("model.bpk")).unwrap();
     let said = String::from_utf8(succeeds(&mut run("0.002")).stderr).unwrap();
     let kept = format!("hours = 0.002: {steps} steps, as was decided when the run began");
     assert!(said.contains(&kept), "{said}");
     for (file, made) in files.iter().zip(&made) {
         assert!(fs::read(path(file)).unwrap() == *made, "{file} differs");
+    }
+
+    // Another run is refused where a checkpoint is left, and measured for itself where none is.
+    let other = |set: &str| {
+        let mut command = place.bare("timed", &[&without_steps[..], &[set]].concat());
+        command.args(["--hours", "0.002"]);
+        command
+    };
+    let message = fails(&mut other("num_warmup_steps=3"));
+    let differing = format!("num_warmup_steps: {warm_up} there, 3 now");
+    assert!(message.contains(&differing), "{message}");
+    let message = fails(&mut other("disc_weight=40"));
+    assert!(
+        message.contains("disc_weight: 50.0 there, 40.0 now"),
+        "{message}"
+    );
+    without_checkpoints();
+    let said = String::from_utf8(succeeds(&mut other("disc_weight=40")).stderr).unwrap();
+    for part in [
+        "was decided for another run (disc_weight: 50.0 there, 40.0 now)",
+        "hours = 0.002: a step takes ",
+    ] {
+        assert!(said.contains(part), "{said}");
     }
 
     let message = fails(&mut run("0.003"));
@@ -316,6 +342,25 @@ fn hours_make_the_run_that_their_steps_make() {
         let message = fails(&mut place.pretrain("timed", &[set]));
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn a_preset_leaves_a_quick_run_quick() {
+    let place = Place::new();
+    let own = ["num_train_steps", "train_batch_size"];
+    let mut sets: Vec<&str> = SMALL
+        .into_iter()
+        .filter(|set| !own.iter().any(|key| set.starts_with(key)))
+        .collect();
+    sets.push("debug=true");
+    let mut command = place.bare("quick", &sets);
+    succeeds(command.args(["--preset", "small"]));
+    assert_eq!(place.log("quick").len(), 20);
+    let config = fs::read(place.path("models/quick/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    let config = &config["pretraining"];
+    assert_eq!(config["train_batch_size"], 8);
+    assert_eq!(config["learning_rate"], 5e-4);
 }
 
 #[test]
@@ -472,6 +517,13 @@ fn continuing_takes_the_sizes_from_the_model() {
     // What it made is gone on from likewise.
     succeeds(&mut run("again", &["init_checkpoint=models/m"]));
     assert!(place.log("again")[0]["masked_lm_loss"].as_f64().unwrap() < 5.6);
+    // So is a run that had no generator.
+    succeeds(&mut place.pretrain("uniform", &["uniform_generator=true", "num_train_steps=2"]));
+    succeeds(&mut run("more", &["init_checkpoint=models/uniform"]));
+    let config = fs::read(place.path("models/more/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["pretraining"]["uniform_generator"], true);
+    assert_eq!(config["model"]["hidden_size"], 64);
 
     let message = fails(&mut run("none", &[]));
     assert!(

@@ -70,6 +70,12 @@ pub enum Error {
          train_batch_size"
     )]
     NoStepFits { hours: f64, seconds: f64 },
+    #[error(
+        "hours = {hours}: the probes before the first step and after the last take {once:.2} s, and a step \
+         with its share of the others {seconds:.2} s, so that not one step fits; raise hours, or leave \
+         probe out"
+    )]
+    NoStepBesideProbes { hours: f64, once: f64, seconds: f64 },
     #[error("step {step}: {source}; {advice}")]
     Device {
         step: u64,

@@ -41,6 +41,43 @@ impl DevLog {
         Self::open(path, tasks, steps, note).map_err(error(path))
     }
 
+    /// Moves a log aside that has lines of tasks other than these, whose figures [`resume`](Self::resume)
+    /// would drop; `note` is told.
+    ///
+    /// # Errors
+    /// If the file cannot be read or renamed.
+    pub fn keep_other_tasks(
+        path: &Path,
+        tasks: &[String],
+        note: &mut dyn FnMut(String),
+    ) -> Result<(), Error> {
+        Self::keep_others(path, tasks, note).map_err(error(path))
+    }
+
+    fn keep_others(path: &Path, tasks: &[String], note: &mut dyn FnMut(String)) -> io::Result<()> {
+        remove_link(path, note)?;
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut lines = text
+            .split(|&byte| byte == b'\n')
+            .filter_map(|line| serde_json::from_slice::<DevLine>(line).ok());
+        let Some(other) = lines.find(|line| !tasks.contains(&line.task)) else {
+            return Ok(());
+        };
+        let kept = aside(path, "other");
+        fs::rename(path, &kept)?;
+        note(format!(
+            "{}: holds figures of {}, which this run does not evaluate; kept as {}",
+            path.display(),
+            other.task,
+            kept.display()
+        ));
+        Ok(())
+    }
+
     fn open(
         path: &Path,
         tasks: &[String],
@@ -173,6 +210,37 @@ mod tests {
         assert_eq!(log.records(), [record(0), record(4)]);
         log.add(record(8)).unwrap();
         assert_eq!(steps(&resume(&path, 8, &mut silent)), [0, 4, 8]);
+    }
+
+    #[test]
+    fn figures_of_another_task_are_kept_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("probe_log.jsonl");
+        let keep = |tasks: &[&str]| {
+            let tasks: Vec<String> = tasks.iter().map(|&task| task.to_owned()).collect();
+            let mut notes = Vec::new();
+            DevLog::keep_other_tasks(&path, &tasks, &mut |note| notes.push(note)).unwrap();
+            notes
+        };
+        assert!(keep(&["a"]).is_empty());
+        let mut log = resume(&path, 0, &mut |note| panic!("{note}"));
+        log.add(record(0)).unwrap();
+        log.add(record(4)).unwrap();
+        let whole = fs::read(&path).unwrap();
+        assert!(keep(&["a", "b"]).is_empty());
+        assert_eq!(fs::read(&path).unwrap(), whole);
+        let notes = keep(&["a"]);
+        assert!(
+            notes.len() == 1 && notes[0].contains("holds figures of b"),
+            "{notes:?}"
+        );
+        assert!(!path.exists());
+        let kept = path.with_extension("jsonl.other");
+        assert_eq!(fs::read(&kept).unwrap(), whole);
+        // The next one takes a name of its own.
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(keep(&["b"]).len(), 1);
+        assert!(path.with_extension("jsonl.other2").is_file() && kept.is_file());
     }
 
     #[test]
