@@ -168,6 +168,28 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
 }
 
 #[test]
+fn a_trial_that_is_made_anew_is_not_finished_to_the_others() {
+    let whole = undisturbed();
+    let run = SmallRun::of_trials();
+    run_trial(&run, &["--trial", "1"], 0);
+    run_trial(&run, &["--trial", "2"], 0);
+    assert!(!run.trial_dir(1).join("model.bpk").exists());
+    // Whoever removes a folder wants the trial made anew.
+    fs::remove_dir_all(run.trial_dir(2)).unwrap();
+    let mut second = trial(&run, &["--trial", "2"]).spawn().unwrap();
+    run.wait_for_checkpoint(2);
+    second.kill().unwrap();
+    second.wait().unwrap();
+    // The process that ends the third removes the models of finished trials alone.
+    let (_, told) = run_trial(&run, &["--trial", "3"], 0);
+    let missing = "missing in the results: trial 2 of 3, not finished yet";
+    assert!(told.contains(missing), "{told}");
+    let (_, told) = run_trial(&run, &["--trial", "2"], 0);
+    assert!(told.contains("going on from"), "{told}");
+    assert_same(&run, whole);
+}
+
+#[test]
 fn what_is_no_trial_is_refused() {
     let run = SmallRun::of_trials();
     for (given, expected) in [
