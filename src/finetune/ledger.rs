@@ -65,8 +65,17 @@ impl Finished {
     }
 
     /// Whether a file is there and as the evaluation wrote it.
-    fn wrote(&self, file: &Path) -> bool {
+    pub fn wrote(&self, file: &Path) -> bool {
         Checksum::of(file).is_ok_and(|sum| self.files.contains(&sum))
+    }
+
+    /// Whether everything that the evaluation wrote is among these files.
+    pub fn is_whole_in(&self, files: &[PathBuf]) -> bool {
+        let found: Vec<Checksum> = files
+            .iter()
+            .filter_map(|file| Checksum::of(file).ok())
+            .collect();
+        self.files.iter().all(|sum| found.contains(sum))
     }
 }
 
@@ -297,6 +306,8 @@ mod tests {
         put("preds.json", "one");
         put("nbest.json", "one");
         assert_eq!(ledger.lost(2, &wanted), (Vec::new(), Some(1)));
+        let second = ledger.get(2).unwrap();
+        assert!(second.is_whole_in(&wanted) && !second.is_whole_in(&wanted[1..]));
         fs::remove_file(&own).unwrap();
         put("nbest.json", "mine");
         let gone = |path: &Path| format!("{} is gone or was changed", path.display());

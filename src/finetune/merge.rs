@@ -2,7 +2,7 @@
 //! files that the last of them answers in. In whatever order the trials end, and wherever, they are those of
 //! one process that runs them one after the other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Error, Finetune,
@@ -14,7 +14,9 @@ use super::{
     trial_folder::is_trial,
 };
 use crate::{
-    config::Paths, eval::results::TrialResults, tasks::last_trial::keep_as_last,
+    config::Paths,
+    eval::results::TrialResults,
+    tasks::last_trial::{keep_as_last, keep_as_own},
     train::run_lock::RunLock,
 };
 
@@ -90,6 +92,11 @@ impl Finetune<'_> {
         figures.trials = trials;
         let last = figures.trials.keys().next_back();
         if let Some(&last) = last.filter(|_| !is_written) {
+            // A run of one trial has given its answers no number, and they are about to be replaced.
+            for trial in ledger.numbers().filter(|_| config.num_trials > 1) {
+                let wrote = |file: &Path| ledger.get(trial).is_some_and(|own| own.wrote(file));
+                keep_as_own(config, trial, &wrote)?;
+            }
             keep_as_last(config, last, ended == Some(last))?;
             figures.write()?;
         }
@@ -108,7 +115,10 @@ impl Finetune<'_> {
     ) -> Result<(), Error> {
         let (trials, paths) = (self.config.num_trials, self.config.paths());
         for trial in 1..trials {
-            let is_here = |found: &Finished| found.model != Model::Removed;
+            // A model whose answers are gone can make them again.
+            let is_here = |found: &Finished| {
+                found.model != Model::Removed && found.is_whole_in(&self.files_of(trial))
+            };
             let goes = missing(ledger, identity, trial).is_none()
                 && ledger.get(trial).is_some_and(is_here);
             let mut others = (1..=trials).filter(|other| *other != trial);
@@ -140,8 +150,6 @@ fn missing(ledger: &Ledger, identity: &Identity, trial: usize) -> Option<Missing
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::json;
 
     use super::*;

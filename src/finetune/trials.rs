@@ -310,7 +310,7 @@ impl Finetune<'_> {
     }
 
     /// What the evaluation of a trial writes for that trial alone.
-    fn files_of(&self, trial: usize) -> Vec<PathBuf> {
+    pub(super) fn files_of(&self, trial: usize) -> Vec<PathBuf> {
         let config = self.config;
         let mut files = match config.do_eval {
             true if config.num_trials == 1 => of_last(config),
