@@ -158,6 +158,8 @@ impl Finetune<'_> {
             return Ok(());
         }
         let _turn = self.turn()?;
+        let path = ledger.path().to_owned();
+        ledger.refresh().map_err(io(&path, "reading"))?;
         match self.trial {
             None if trial < config.num_trials => self.remove_model(trial, ledger, lock),
             None => Ok(()),
