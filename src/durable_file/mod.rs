@@ -20,7 +20,7 @@ use std::{
 pub use inputs::{ReplacesInput, is_same_file, spare_inputs};
 use new_file::NewFile;
 use place::Place;
-pub use place::{folder_of, is_standard_output};
+pub use place::{folder_of, is_own_stream, is_standard_output};
 
 /// Writes a file through `write`, replacing what is at `path` once the new file is on disk; missing
 /// folders are created.

@@ -9,13 +9,13 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 
 use super::error::Error;
-use crate::durable_file::{folder_of, write_new};
+use crate::durable_file::{folder_of, is_own_stream, write_new};
 
 /// Writes the contents of a file.
 pub(super) type Fill<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
-/// Rejects a path that already exists. Devices and pipes, which are written to directly, are
-/// allowed.
+/// Rejects a path that already exists. Devices, pipes and the program's own output, which are written to
+/// directly, are allowed.
 pub(super) fn expect_free(path: &Path) -> Result<(), Error> {
     let there = path.symlink_metadata().is_ok();
     match there && !is_stream(path) {
@@ -26,9 +26,11 @@ pub(super) fn expect_free(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Returns whether a path leads to a device or a pipe, which is written to directly.
+/// Returns whether a path leads to a device, a pipe or the program's own output, into a file or not, which
+/// is written to directly.
 fn is_stream(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    let found = fs::metadata(path);
+    is_own_stream(path) || found.is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Returns whether two outputs, neither of which is an existing file, would end up in one place.
