@@ -21,19 +21,26 @@ use crate::{
 };
 
 /// The figures of a run's trials that are finished and were evaluated, by number, as far as the list of
-/// finished trials can be read.
+/// finished trials can be read; of those that were trained and evaluated as the trial `like`, if it is
+/// given, for no run has others in its results.
 ///
 /// # Errors
 /// When it is there and the system does not let it be read.
-pub fn finished_trials(paths: Paths<'_>) -> std::io::Result<BTreeMap<usize, TrialResults>> {
+pub fn finished_trials(
+    paths: Paths<'_>,
+    like: Option<usize>,
+) -> std::io::Result<BTreeMap<usize, TrialResults>> {
     let Some(ledger) = Ledger::read(&paths.trials())? else {
         return Ok(BTreeMap::new());
     };
-    let finished = ledger.numbers().filter_map(|trial| {
-        let results = &ledger.get(trial)?.results;
-        (!results.tasks.is_empty()).then(|| (trial, results.clone()))
-    });
-    Ok(finished.collect())
+    let evaluated = ledger.evaluated();
+    let like = like.and_then(|trial| evaluated.get(&trial).copied());
+    let alike = evaluated
+        .iter()
+        .filter(|(_, own)| like.is_none_or(|like| own.is_like(like)));
+    Ok(alike
+        .map(|(trial, own)| (*trial, own.results.clone()))
+        .collect())
 }
 
 impl Finetune<'_> {
@@ -161,27 +168,32 @@ mod tests {
         let given = json!({"task_names": ["rte"], "num_trials": 3});
         let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
         let config = config.unwrap().0;
-        let finished = || finished_trials(config.paths()).unwrap();
+        let finished = || finished_trials(config.paths(), None).unwrap();
         assert!(finished().is_empty());
         let list = config.paths().trials();
         let folder_of_list = list.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder_of_list).unwrap();
         let mut ledger = Ledger::read(&list).unwrap().unwrap();
-        for (trial, results) in [
-            (3, json!({"rte": {"accuracy": 75.0}})),
-            (1, json!({"rte": {"accuracy": 50.0}})),
-            (2, json!({})),
+        for (trial, beams, results) in [
+            (3, 20, json!({"rte": {"accuracy": 75.0}})),
+            (1, 20, json!({"rte": {"accuracy": 50.0}})),
+            (2, 20, json!({})),
+            (4, 5, json!({"rte": {"accuracy": 60.0}})),
         ] {
             let noted = json!({
-                "steps": 9, "training": {}, "model": "removed", "evaluation": null, "results": results,
-                "files": [],
+                "steps": 9, "training": {}, "model": "removed", "evaluation": {"beam_size": beams},
+                "results": results, "files": [],
             });
             ledger
                 .set(trial, serde_json::from_value(noted).unwrap())
                 .unwrap();
         }
         let found = finished();
-        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 3, 4]);
+        for (like, alike) in [(1, &[1_usize, 3][..]), (4, &[4])] {
+            let found = finished_trials(config.paths(), Some(like)).unwrap();
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), alike, "{like}");
+        }
         assert_eq!(found[&3].tasks[0].1.get("accuracy"), Some(75.0));
         // One that is damaged tells nothing, and stays.
         std::fs::write(&list, "{}").unwrap();
