@@ -151,8 +151,16 @@ fn missing(ledger: &Ledger, identity: &Identity, trial: usize) -> Option<Missing
     if !differing.is_empty() {
         return Some(Missing::OtherTraining(differing.join(", ")));
     }
-    let differing = finished.other_evaluation(identity.evaluation(trial).as_ref());
-    (!differing.is_empty()).then(|| Missing::OtherEvaluation(differing.join(", ")))
+    let wanted = identity.evaluation(trial);
+    let is_gone = !matches!(finished.model, Model::Kept(_));
+    if wanted.is_some() && finished.evaluation.is_none() {
+        return Some(Missing::NotEvaluated { is_gone });
+    }
+    let differing = finished.other_evaluation(wanted.as_ref());
+    (!differing.is_empty()).then(|| Missing::OtherEvaluation {
+        differing: differing.join(", "),
+        is_gone,
+    })
 }
 
 #[cfg(test)]
