@@ -1,6 +1,7 @@
 //! `electra report` of a run: its tasks' predictions as an evaluation left them, whatever their kind.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -209,29 +210,62 @@ fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec
         false => Vec::new(),
     };
     let list = config.paths().trials();
-    let finished = finished_trials(config.paths()).with_context(|| {
-        format!(
-            "{}: reading failed; check the path and its permissions",
-            list.display()
-        )
-    })?;
-    let of_run = finished.range(..=config.num_trials);
-    if of_run.clone().count() > told.len() {
+    let finished = |like| {
+        finished_trials(config.paths(), like).with_context(|| {
+            format!(
+                "{}: reading failed; check the path and its permissions",
+                list.display()
+            )
+        })
+    };
+    let all = finished(None)?;
+    let Some(numbers) = numbers_of(&told, &all) else {
+        // The results were changed, or are of another program.
+        let numbers = match all.len() == told.len() {
+            true => all.into_keys().collect(),
+            false => (1..=told.len()).collect(),
+        };
+        return Ok((numbers, told));
+    };
+    let like = numbers.last().or_else(|| all.keys().next_back()).copied();
+    let mut of_run = finished(like)?;
+    of_run.retain(|trial, _| *trial <= config.num_trials);
+    if of_run.len() > told.len() {
         log::warn!(
             "{}: expected {} trials, as many as are finished, found {}; the page has all, and the \
              run's own command writes them there",
             results.display(),
-            of_run.clone().count(),
+            of_run.len(),
             told.len()
         );
-        return Ok(of_run.map(|(trial, own)| (*trial, own.clone())).unzip());
+        return Ok(of_run.into_iter().unzip());
     }
-    // Of a run that others are still at some may be missing between them.
-    let numbers = match finished.len() == told.len() {
-        true => finished.into_keys().collect(),
-        false => (1..=told.len()).collect(),
-    };
     Ok((numbers, told))
+}
+
+/// The numbers of the trials whose figures the results tell, which lack those that others are still at;
+/// `None` if one of them is no finished trial's.
+fn numbers_of(
+    told: &[TrialResults],
+    finished: &BTreeMap<usize, TrialResults>,
+) -> Option<Vec<usize>> {
+    let figures = |trial: &TrialResults| {
+        let tasks = trial.tasks.iter();
+        let figures = tasks.flat_map(|(task, scores)| {
+            let figures = scores.iter();
+            // As bits, in which a figure that is no number equals itself.
+            figures
+                .map(move |(key, figure)| (task.clone(), key.to_owned(), figure.value().to_bits()))
+        });
+        figures.collect::<BTreeSet<_>>()
+    };
+    let mut rest = finished.iter();
+    let numbers = told.iter().map(|one| {
+        let wanted = figures(one);
+        let found = rest.find(|(_, own)| figures(own) == wanted);
+        found.map(|(trial, _)| *trial)
+    });
+    numbers.collect()
 }
 
 /// The trial whose files are read; `None` of a run of one, whose files do not name it. The run's trials are
@@ -308,4 +342,32 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
     inputs.extend(task_files(config));
     inputs.extend(run.given.file().map(Path::to_owned));
     inputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::figures::{Figure, Scores};
+
+    #[test]
+    fn results_are_known_by_the_figures_of_their_trials() {
+        let trial = |exact: f64| {
+            let mut scores = Scores::default();
+            scores.push("exact", Figure::Value(exact));
+            TrialResults {
+                tasks: vec![("squad".to_owned(), scores)],
+            }
+        };
+        let finished = [(1, 50.0), (2, 60.0), (4, f64::NAN)];
+        let finished = BTreeMap::from(finished.map(|(number, exact)| (number, trial(exact))));
+        let numbers = |told: &[f64]| {
+            let told: Vec<TrialResults> = told.iter().map(|exact| trial(*exact)).collect();
+            numbers_of(&told, &finished)
+        };
+        assert_eq!(numbers(&[50.0, f64::NAN]), Some(vec![1, 4]));
+        assert_eq!(numbers(&[60.0]), Some(vec![2]));
+        assert_eq!(numbers(&[]), Some(Vec::new()));
+        assert_eq!(numbers(&[50.0, 55.0]), None);
+        assert_eq!(numbers(&[60.0, 50.0]), None);
+    }
 }

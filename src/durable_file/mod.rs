@@ -20,7 +20,7 @@ use std::{
 pub use inputs::{ReplacesInput, is_same_file, spare_inputs};
 use new_file::NewFile;
 use place::Place;
-pub use place::{folder_of, is_standard_output};
+pub use place::{folder_of, is_own_stream, is_standard_output};
 
 /// Writes a file through `write`, replacing what is at `path` once the new file is on disk; missing
 /// folders are created.
@@ -35,13 +35,33 @@ pub fn write_whole(
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<()> {
     match Place::of(path)? {
-        Place::Stream(stream) => {
-            let mut out = BufWriter::with_capacity(1 << 16, stream);
-            write(&mut out)?;
-            out.flush()
-        }
+        Place::Stream(stream) => write_to(stream, write),
         Place::File(path) => replace(&path, write),
     }
+}
+
+/// Writes a file as [`write_whole`] does, but never in place of another, not even of one that another
+/// process puts there meanwhile. An error leaves nothing at `path` that this call has put there.
+///
+/// # Errors
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file, or whatever the system reports.
+pub fn write_new(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
+    match Place::of(path)? {
+        Place::Stream(stream) => write_to(stream, write),
+        Place::File(path) => create(&path, write),
+    }
+}
+
+fn write_to(
+    stream: File,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, stream);
+    write(&mut out)?;
+    out.flush()
 }
 
 /// Tests whether a file can be created in `folder`, and leaves none there.
@@ -58,11 +78,7 @@ fn replace(
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<()> {
     let folder = folder_of(path);
-    fs::create_dir_all(folder)?;
-    let new = NewFile::create(folder)?;
-    let mut out = BufWriter::with_capacity(1 << 16, new.file());
-    write(&mut out)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let new = filled(folder, write)?;
     if let Ok(old) = fs::metadata(path) {
         pass_on(&old, new.file())?;
     }
@@ -72,6 +88,43 @@ fn replace(
     // The temporary name no longer exists.
     let _ = named.keep();
     sync_folder(folder)
+}
+
+/// Puts a new file at `path`, where nothing may be.
+fn create(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = folder_of(path);
+    let new = filled(folder, write)?;
+    new.file().sync_all()?;
+    match new.name(folder)?.persist_noclobber(path) {
+        Ok(()) => {}
+        Err(_) if path.symlink_metadata().is_ok() => {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        // Some file systems have neither links nor renames that replace nothing.
+        Err(failed) => {
+            rename(&failed.path, path)?;
+            let _ = failed.path.keep();
+        }
+    }
+    sync_folder(folder).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// Makes a file in `folder` that has no name of its own yet, and fills it.
+fn filled(
+    folder: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<NewFile> {
+    fs::create_dir_all(folder)?;
+    let new = NewFile::create(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 16, new.file());
+    write(&mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(new)
 }
 
 /// Gives `new` the owner and the mode of the file it replaces.

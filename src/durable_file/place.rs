@@ -17,6 +17,12 @@ pub fn is_standard_output(path: &Path) -> bool {
     matches!(follow(path), Ok(Link::Own(Own::Output)))
 }
 
+/// Returns whether writing to `path` goes to a stream that this program was started with, its standard
+/// output or error, though that may be a file.
+pub fn is_own_stream(path: &Path) -> bool {
+    matches!(follow(path), Ok(Link::Own(_)))
+}
+
 /// Where writing to a path leads.
 pub(super) enum Place {
     /// Written to directly.

@@ -3,7 +3,7 @@ use std::{fs, io, path::Path};
 use super::new_file::PREFIX;
 #[cfg(target_os = "linux")]
 use super::new_file::nameless;
-use super::{is_standard_output, spare_inputs, write_whole};
+use super::{is_standard_output, spare_inputs, write_new, write_whole};
 
 fn text(path: &Path, text: &'static str) -> io::Result<()> {
     write_whole(path, |out| out.write_all(text.as_bytes()))
@@ -18,6 +18,24 @@ fn a_file_is_replaced_and_nothing_stays_beside_it() {
     write("new\n").unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_new_file_replaces_none_not_even_one_that_came_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train.json");
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    let refused = write_new(&path, |out| {
+        fs::write(&path, "theirs")?;
+        out.write_all(b"mine")
+    });
+    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+    assert_eq!(left(), 1);
+    fs::remove_file(&path).unwrap();
+    write_new(&path, |out| out.write_all(b"mine")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(left(), 1);
 }
 
 #[test]

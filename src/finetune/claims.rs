@@ -65,7 +65,12 @@ impl Finetune<'_> {
     /// trials, the results of all, and the files that the last one's answers stand in.
     pub(super) fn turn(&self) -> Result<Turn, Error> {
         let mut note = |line: String| self.progress.note(&line);
-        Ok(Turn::wait(&self.config.paths().trials(), &mut note)?)
+        let list = self.config.paths().trials();
+        let turn = Turn::wait(&list, &mut note, &|| self.stop.is_asked())?;
+        turn.ok_or_else(|| Error::Stopped {
+            place: format!("while waiting for the turn to write {}", list.display()),
+            next: "what was saved stays, and the next run goes on from there".to_owned(),
+        })
     }
 
     /// The list of finished trials, as it is when this process begins.

@@ -64,9 +64,39 @@ impl Finished {
         }
     }
 
+    /// Whether one run can have both trials in its results: they may differ in their seeds, and in whether
+    /// they answered the test files.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let without = |value: &Value, key: &str| {
+            let mut value = value.clone();
+            if let Some(map) = value.as_object_mut() {
+                map.remove(key);
+            }
+            value
+        };
+        let [own, theirs] = [self, other].map(|one| without(&one.training, "trial_seed"));
+        // Either may be of a program that knew fewer keys.
+        let is_trained_alike =
+            differing_keys(&own, &theirs).is_empty() || differing_keys(&theirs, &own).is_empty();
+        let [own, theirs] = [self, other].map(|one| {
+            let evaluation = one.evaluation.as_ref();
+            evaluation.map(|evaluation| without(evaluation, "test_data"))
+        });
+        is_trained_alike && own == theirs
+    }
+
     /// Whether a file is there and as the evaluation wrote it.
-    fn wrote(&self, file: &Path) -> bool {
+    pub fn wrote(&self, file: &Path) -> bool {
         Checksum::of(file).is_ok_and(|sum| self.files.contains(&sum))
+    }
+
+    /// Whether everything that the evaluation wrote is among these files.
+    pub fn is_whole_in(&self, files: &[PathBuf]) -> bool {
+        let found: Vec<Checksum> = files
+            .iter()
+            .filter_map(|file| Checksum::of(file).ok())
+            .collect();
+        self.files.iter().all(|sum| found.contains(sum))
     }
 }
 
@@ -121,6 +151,15 @@ impl Ledger {
     /// The numbers of the trials that are noted.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         self.trials.keys().copied()
+    }
+
+    /// The trials that were evaluated, by number.
+    pub fn evaluated(&self) -> BTreeMap<usize, &Finished> {
+        let trials = self.trials.iter();
+        let evaluated = trials.filter(|(_, finished)| !finished.results.tasks.is_empty());
+        evaluated
+            .map(|(trial, finished)| (*trial, finished))
+            .collect()
     }
 
     /// Which of `files` are not as the evaluation of a finished trial wrote them, in words, but for
@@ -297,11 +336,33 @@ mod tests {
         put("preds.json", "one");
         put("nbest.json", "one");
         assert_eq!(ledger.lost(2, &wanted), (Vec::new(), Some(1)));
+        let second = ledger.get(2).unwrap();
+        assert!(second.is_whole_in(&wanted) && !second.is_whole_in(&wanted[1..]));
         fs::remove_file(&own).unwrap();
         put("nbest.json", "mine");
         let gone = |path: &Path| format!("{} is gone or was changed", path.display());
         let expected = vec![gone(&own), gone(&lists)];
         assert_eq!(ledger.lost(2, &wanted), (expected, Some(1)));
+    }
+
+    #[test]
+    fn trials_of_one_run_differ_in_their_seeds_alone() {
+        let of = |training: Value, evaluation: Value| Finished {
+            training,
+            evaluation: Some(evaluation),
+            ..finished()
+        };
+        let training = |rate: f64, seed: u64| json!({"learning_rate": rate, "trial_seed": seed});
+        let dev = |size: u64, test: Value| json!({"n_best_size": size, "test_data": test});
+        let first = of(training(5e-5, 1), dev(20, json!("a test file")));
+        assert!(first.is_like(&of(training(5e-5, 2), dev(20, Value::Null))));
+        assert!(!first.is_like(&of(training(5e-5, 2), dev(5, Value::Null))));
+        assert!(!first.is_like(&of(training(1e-4, 2), dev(20, Value::Null))));
+        let unevaluated = Finished {
+            evaluation: None,
+            ..first.clone()
+        };
+        assert!(!first.is_like(&unevaluated));
     }
 
     #[test]

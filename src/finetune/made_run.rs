@@ -46,6 +46,9 @@ pub struct MadeRun {
     /// The name that the run gave the folder, if it has another now: nothing else that the run left is
     /// known to be its own.
     pub renamed_from: Option<String>,
+    /// Finished trials that were trained or evaluated otherwise than the last one: the run's own results
+    /// have none of them.
+    left_out: Vec<usize>,
 }
 
 impl MadeRun {
@@ -131,10 +134,17 @@ impl MadeRun {
             };
             trials.insert(number, state);
         }
+        let evaluated = ledger.evaluated();
+        let last_own = evaluated.values().next_back().copied();
+        let others = evaluated
+            .iter()
+            .filter(|(_, own)| last_own.is_some_and(|last| !own.is_like(last)));
+        let left_out = others.map(|(number, _)| *number).collect();
         Ok(Self {
             folder,
             config,
             heads: last.heads,
+            left_out,
             trials,
             written: logs.iter().chain([&path]).filter_map(|p| written(p)).max(),
             renamed_from: None,
@@ -148,15 +158,18 @@ impl MadeRun {
             trials: [(1, state_of(&folder.path))].into(),
             written: written(&folder.path.join(TRAIN_LOG)),
             renamed_from: Some(format!("{}_…", name.to_string_lossy())),
+            left_out: Vec::new(),
             folder: folder.path,
             config: folder.config,
             heads: folder.heads,
         }
     }
 
-    /// The figures of the trials that were finished and evaluated.
+    /// The figures of the trials that were finished and evaluated, all in one way.
     pub fn results(&self) -> Vec<TrialResults> {
-        let results = self.trials.values().filter_map(|state| match state {
+        let trials = self.trials.iter();
+        let own = trials.filter(|(number, _)| !self.left_out.contains(number));
+        let results = own.filter_map(|(_, state)| match state {
             State::Finished { results, .. } if !results.tasks.is_empty() => Some(results.clone()),
             _ => None,
         });
@@ -178,7 +191,7 @@ impl MadeRun {
                 _ => format!("trial {number}: "),
             };
             match state {
-                State::Finished { .. } => finished += 1,
+                State::Finished { .. } => finished += usize::from(!self.left_out.contains(number)),
                 State::Trained => return format!("{of_trial}trained, not evaluated"),
                 State::Unfinished { steps: Some(steps) } => {
                     return format!("{of_trial}unfinished, step {steps}");
@@ -237,6 +250,10 @@ mod tests {
     }
 
     fn finish(model_dir: &Path, trial: usize, exact: f64) {
+        finish_with(model_dir, trial, exact, json!({}));
+    }
+
+    fn finish_with(model_dir: &Path, trial: usize, exact: f64, evaluation: Value) {
         let mut scores = Scores::default();
         scores.push("exact", Figure::Value(exact));
         let results = TrialResults {
@@ -244,7 +261,8 @@ mod tests {
         };
         let path = PathBuf::from(format!("{}_trials.json", model_dir.display()));
         let finished = json!({
-            "steps": 9, "training": {}, "model": "removed", "evaluation": {}, "results": results, "files": [],
+            "steps": 9, "training": {}, "model": "removed", "evaluation": evaluation, "results": results,
+            "files": [],
         });
         let finished: ledger::Finished = serde_json::from_value(finished).unwrap();
         let mut ledger = Ledger::read(&path).unwrap().unwrap();
@@ -275,6 +293,25 @@ mod tests {
         }
         let message = MadeRun::open(data.path()).unwrap_err().to_string();
         assert!(message.contains("electra runs DIR"), "{message}");
+    }
+
+    #[test]
+    fn trials_that_were_evaluated_otherwise_have_no_part_in_the_figures() {
+        let data = tempfile::tempdir().unwrap();
+        let told = json!({"task_names": ["squad"], "num_trials": 3});
+        let model_dir = lay(data.path(), told, &[1, 2, 3]);
+        for (trial, exact, lists) in [(1, 50.0, 5), (2, 60.0, 20), (3, 70.0, 20)] {
+            finish_with(&model_dir, trial, exact, json!({"n_best_size": lists}));
+        }
+        let (run, _) = MadeRun::open(&model_dir).unwrap();
+        let results = run.results().into_iter();
+        let exact: Vec<_> = results
+            .map(|own| own.tasks[0].1.get("exact").unwrap())
+            .collect();
+        assert_eq!(exact, [60.0, 70.0]);
+        assert_eq!(run.progress(), "2 of 3");
+        // They are there all the same.
+        assert!(matches!(run.trials[&1], State::Finished { .. }));
     }
 
     #[test]

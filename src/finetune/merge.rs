@@ -2,7 +2,7 @@
 //! files that the last of them answers in. In whatever order the trials end, and wherever, they are those of
 //! one process that runs them one after the other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Error, Finetune,
@@ -14,24 +14,33 @@ use super::{
     trial_folder::is_trial,
 };
 use crate::{
-    config::Paths, eval::results::TrialResults, tasks::last_trial::keep_as_last,
+    config::Paths,
+    eval::results::TrialResults,
+    tasks::last_trial::{keep_as_last, keep_as_own},
     train::run_lock::RunLock,
 };
 
 /// The figures of a run's trials that are finished and were evaluated, by number, as far as the list of
-/// finished trials can be read.
+/// finished trials can be read; of those that were trained and evaluated as the trial `like`, if it is
+/// given, for no run has others in its results.
 ///
 /// # Errors
 /// When it is there and the system does not let it be read.
-pub fn finished_trials(paths: Paths<'_>) -> std::io::Result<BTreeMap<usize, TrialResults>> {
+pub fn finished_trials(
+    paths: Paths<'_>,
+    like: Option<usize>,
+) -> std::io::Result<BTreeMap<usize, TrialResults>> {
     let Some(ledger) = Ledger::read(&paths.trials())? else {
         return Ok(BTreeMap::new());
     };
-    let finished = ledger.numbers().filter_map(|trial| {
-        let results = &ledger.get(trial)?.results;
-        (!results.tasks.is_empty()).then(|| (trial, results.clone()))
-    });
-    Ok(finished.collect())
+    let evaluated = ledger.evaluated();
+    let like = like.and_then(|trial| evaluated.get(&trial).copied());
+    let alike = evaluated
+        .iter()
+        .filter(|(_, own)| like.is_none_or(|like| own.is_like(like)));
+    Ok(alike
+        .map(|(trial, own)| (*trial, own.results.clone()))
+        .collect())
 }
 
 impl Finetune<'_> {
@@ -90,6 +99,11 @@ impl Finetune<'_> {
         figures.trials = trials;
         let last = figures.trials.keys().next_back();
         if let Some(&last) = last.filter(|_| !is_written) {
+            // A run of one trial has given its answers no number, and they are about to be replaced.
+            for trial in ledger.numbers().filter(|_| config.num_trials > 1) {
+                let wrote = |file: &Path| ledger.get(trial).is_some_and(|own| own.wrote(file));
+                keep_as_own(config, trial, &wrote)?;
+            }
             keep_as_last(config, last, ended == Some(last))?;
             figures.write()?;
         }
@@ -108,7 +122,10 @@ impl Finetune<'_> {
     ) -> Result<(), Error> {
         let (trials, paths) = (self.config.num_trials, self.config.paths());
         for trial in 1..trials {
-            let is_here = |found: &Finished| found.model != Model::Removed;
+            // A model whose answers are gone can make them again.
+            let is_here = |found: &Finished| {
+                found.model != Model::Removed && found.is_whole_in(&self.files_of(trial))
+            };
             let goes = missing(ledger, identity, trial).is_none()
                 && ledger.get(trial).is_some_and(is_here);
             let mut others = (1..=trials).filter(|other| *other != trial);
@@ -134,14 +151,20 @@ fn missing(ledger: &Ledger, identity: &Identity, trial: usize) -> Option<Missing
     if !differing.is_empty() {
         return Some(Missing::OtherTraining(differing.join(", ")));
     }
-    let differing = finished.other_evaluation(identity.evaluation(trial).as_ref());
-    (!differing.is_empty()).then(|| Missing::OtherEvaluation(differing.join(", ")))
+    let wanted = identity.evaluation(trial);
+    let is_gone = !matches!(finished.model, Model::Kept(_));
+    if wanted.is_some() && finished.evaluation.is_none() {
+        return Some(Missing::NotEvaluated { is_gone });
+    }
+    let differing = finished.other_evaluation(wanted.as_ref());
+    (!differing.is_empty()).then(|| Missing::OtherEvaluation {
+        differing: differing.join(", "),
+        is_gone,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::json;
 
     use super::*;
@@ -153,27 +176,32 @@ mod tests {
         let given = json!({"task_names": ["rte"], "num_trials": 3});
         let config = Config::resolve(folder.path(), "m", given.as_object().unwrap());
         let config = config.unwrap().0;
-        let finished = || finished_trials(config.paths()).unwrap();
+        let finished = || finished_trials(config.paths(), None).unwrap();
         assert!(finished().is_empty());
         let list = config.paths().trials();
         let folder_of_list = list.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder_of_list).unwrap();
         let mut ledger = Ledger::read(&list).unwrap().unwrap();
-        for (trial, results) in [
-            (3, json!({"rte": {"accuracy": 75.0}})),
-            (1, json!({"rte": {"accuracy": 50.0}})),
-            (2, json!({})),
+        for (trial, beams, results) in [
+            (3, 20, json!({"rte": {"accuracy": 75.0}})),
+            (1, 20, json!({"rte": {"accuracy": 50.0}})),
+            (2, 20, json!({})),
+            (4, 5, json!({"rte": {"accuracy": 60.0}})),
         ] {
             let noted = json!({
-                "steps": 9, "training": {}, "model": "removed", "evaluation": null, "results": results,
-                "files": [],
+                "steps": 9, "training": {}, "model": "removed", "evaluation": {"beam_size": beams},
+                "results": results, "files": [],
             });
             ledger
                 .set(trial, serde_json::from_value(noted).unwrap())
                 .unwrap();
         }
         let found = finished();
-        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 3, 4]);
+        for (like, alike) in [(1, &[1_usize, 3][..]), (4, &[4])] {
+            let found = finished_trials(config.paths(), Some(like)).unwrap();
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), alike, "{like}");
+        }
         assert_eq!(found[&3].tasks[0].1.get("accuracy"), Some(75.0));
         // One that is damaged tells nothing, and stays.
         std::fs::write(&list, "{}").unwrap();

@@ -13,7 +13,14 @@ pub(super) enum Missing {
     Elsewhere(Option<Holder>),
     /// What was different from this run.
     OtherTraining(String),
-    OtherEvaluation(String),
+    NotEvaluated {
+        /// Whether its model has been removed, so that it cannot be evaluated.
+        is_gone: bool,
+    },
+    OtherEvaluation {
+        differing: String,
+        is_gone: bool,
+    },
 }
 
 /// What is to be said of the trials that are missing of so many.
@@ -43,13 +50,28 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
                 "left out of the results: trial {trial} of {of}, which was trained otherwise ({differing}); \
                  give --trial {trial} --restart to train it anew"
             ),
-            Missing::OtherEvaluation(differing) => format!(
+            Missing::NotEvaluated { is_gone } => format!(
+                "left out of the results: trial {trial} of {of}, which was not evaluated; {}",
+                evaluated_by(*trial, *is_gone, "it")
+            ),
+            Missing::OtherEvaluation { differing, is_gone } => format!(
                 "left out of the results: trial {trial} of {of}, which was evaluated otherwise \
-                 ({differing}); give --trial {trial} to evaluate it again"
+                 ({differing}); {}",
+                evaluated_by(*trial, *is_gone, "it again")
             ),
         })
     }));
     lines
+}
+
+/// How a trial is evaluated.
+fn evaluated_by(trial: usize, is_gone: bool, it: &str) -> String {
+    match is_gone {
+        true => {
+            format!("its model has been removed: give --trial {trial} --restart to train it anew")
+        }
+        false => format!("give --trial {trial} to evaluate {it}"),
+    }
 }
 
 /// Numbers as a sentence has them: `1, 2 and 4`.
@@ -71,7 +93,10 @@ mod tests {
             (1, Missing::NotFinished),
             (
                 2,
-                Missing::OtherEvaluation("beam_size: 5 there, 20 now".into()),
+                Missing::OtherEvaluation {
+                    differing: "beam_size: 5 there, 20 now".into(),
+                    is_gone: false,
+                },
             ),
             (3, Missing::NotFinished),
             (4, Missing::Elsewhere(None)),
@@ -86,8 +111,29 @@ mod tests {
         ]) {
             assert!(line.starts_with(part), "{line}");
         }
+        assert!(
+            lines[1].ends_with("; give --trial 2 to evaluate it again"),
+            "{}",
+            lines[1]
+        );
         assert_eq!(super::lines(&[], 3), [""; 0]);
         assert_eq!(listed(&[2]), "2");
         assert_eq!(listed(&[2, 3]), "2 and 3");
+    }
+
+    #[test]
+    fn what_was_not_evaluated_is_evaluated_or_trained_anew() {
+        for (is_gone, advice) in [
+            (false, "give --trial 1 to evaluate it"),
+            (
+                true,
+                "its model has been removed: give --trial 1 --restart to train it anew",
+            ),
+        ] {
+            let told = lines(&[(1, Missing::NotEvaluated { is_gone })], 2);
+            let expected =
+                format!("left out of the results: trial 1 of 2, which was not evaluated; {advice}");
+            assert_eq!(told, [expected]);
+        }
     }
 }

@@ -222,7 +222,7 @@ impl RunData {
 /// The first file that has none.
 pub fn check_places(config: &Config, given: GivenFiles<'_>) -> Result<(), Error> {
     places::check_names(config, given)?;
-    Ok(places::check_writable(config)?)
+    Ok(places::check_writable(config, None)?)
 }
 
 /// Whether a run has a trial of this number, which it may run alone.
@@ -277,7 +277,7 @@ impl Finetune<'_> {
         if self.dry_run {
             return Ok(Outcome::default());
         }
-        places::check_writable(config)?;
+        places::check_writable(config, self.trial)?;
 
         // From here on there is something to save, or to say of where the run stands.
         let _held = self.stop.hold();

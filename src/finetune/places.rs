@@ -203,10 +203,11 @@ pub(super) fn check_names(config: &Config, given: GivenFiles<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Makes the folders of all results, and sees whether files can be made in them.
-pub(super) fn check_writable(config: &Config) -> Result<(), Error> {
+/// Makes the folders of all results, and sees whether files can be made in them. Of the trials' folders it
+/// looks at that of the only `trial` to run, or of the first: others may be another process's.
+pub(super) fn check_writable(config: &Config, trial: Option<usize>) -> Result<(), Error> {
     if config.do_train {
-        let path = config.paths().model_dir(1);
+        let path = config.paths().model_dir(trial.unwrap_or(1));
         match path.is_dir() {
             true => try_folder(&path).map_err(|source| Error::Unwritable {
                 output: "model_dir".to_owned(),
@@ -288,7 +289,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), json!({"write_test_outputs": true}));
         check_names(&config, GivenFiles::default()).unwrap();
-        check_writable(&config).unwrap();
+        check_writable(&config, None).unwrap();
         // Nothing but folders is left of the trial.
         let left = fs::read_dir(folder.path().join("models/m/results")).unwrap();
         assert!(left.flatten().all(|entry| entry.path().is_dir()));
@@ -390,7 +391,7 @@ mod tests {
             json!({"qa_na_file": "/dev/null", "qa_eval_file": "/dev/null", "num_trials": 1});
         let devices = config(folder.path(), given);
         check_names(&devices, GivenFiles::default()).unwrap();
-        check_writable(&devices).unwrap();
+        check_writable(&devices, None).unwrap();
     }
 
     #[test]
@@ -398,14 +399,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         let given = json!({"results_txt": "file/r.txt"});
-        let refused = check_writable(&config(folder.path(), given)).unwrap_err();
+        let refused = check_writable(&config(folder.path(), given), None).unwrap_err();
         let message = refused.to_string();
         assert!(
             message.contains("results_txt") && message.contains("cannot be written"),
             "{message}"
         );
         let given = json!({"qa_preds_file": "models"});
-        let refused = check_writable(&config(folder.path(), given)).unwrap_err();
+        let refused = check_writable(&config(folder.path(), given), None).unwrap_err();
         assert!(matches!(refused, Error::Folder { .. }), "{refused}");
     }
 }

@@ -145,6 +145,9 @@ impl Finetune<'_> {
             }
             self.tell_trial(trial, "");
             lock.enter()?;
+            if matches!(standing, Standing::Open) {
+                self.forget(trial, ledger)?;
+            }
             let finished = self.run_trial(trial, &standing, common, figures)?;
             let _turn = self.turn()?;
             let path = ledger.path().to_owned();
@@ -155,6 +158,8 @@ impl Finetune<'_> {
             return Ok(());
         }
         let _turn = self.turn()?;
+        let path = ledger.path().to_owned();
+        ledger.refresh().map_err(io(&path, "reading"))?;
         match self.trial {
             None if trial < config.num_trials => self.remove_model(trial, ledger, lock),
             None => Ok(()),
@@ -217,6 +222,17 @@ impl Finetune<'_> {
             results: scores.unwrap_or_default(),
             files: files.iter().map(sum).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Takes a trial that is made anew off the list: to other processes it would be finished, and if this
+    /// one is stopped, they might remove what it has left.
+    fn forget(&self, trial: usize, ledger: &mut Ledger) -> Result<(), Error> {
+        if ledger.get(trial).is_none() {
+            return Ok(());
+        }
+        let path = ledger.path().to_owned();
+        let _turn = self.turn()?;
+        ledger.forget(trial).map_err(io(&path, "writing"))
     }
 
     /// Where a trial stands.
@@ -296,7 +312,7 @@ impl Finetune<'_> {
     }
 
     /// What the evaluation of a trial writes for that trial alone.
-    fn files_of(&self, trial: usize) -> Vec<PathBuf> {
+    pub(super) fn files_of(&self, trial: usize) -> Vec<PathBuf> {
         let config = self.config;
         let mut files = match config.do_eval {
             true if config.num_trials == 1 => of_last(config),

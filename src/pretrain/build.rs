@@ -138,9 +138,12 @@ impl Work<'_> {
     ) -> Result<Made, Error> {
         let output = self.request.output;
         if let Some(header) = self.existing()? {
-            // What a process leaves that ends between its last two actions.
-            if Partial::beside(output).is_dir() {
-                Partial::take(output)?.remove();
+            // What a process leaves that ends between its last two actions. A folder that is not one of a run
+            // stays, and is in nobody's way.
+            if Partial::beside(output).is_dir()
+                && let Ok(partial) = Partial::take(output)
+            {
+                partial.remove();
             }
             return Ok(Made {
                 header,

@@ -107,14 +107,18 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits for the turn to write the file at `path`, whose folder must be there; `note` hears for whom
-    /// if that takes long.
-    pub fn wait(path: &Path, note: &mut dyn FnMut(String)) -> Result<Self, Error> {
+    /// Waits for the turn to write the file at `path`, whose folder must be there. If that takes long,
+    /// `note` hears for whom, and the wait ends without the turn once `is_ended` says so.
+    pub fn wait(
+        path: &Path,
+        note: &mut dyn FnMut(String),
+        is_ended: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, Error> {
         let began = Instant::now();
         let mut is_told = false;
         loop {
             match locked(path, beside(path)) {
-                Ok(file) => return Ok(Self { _beside: file }),
+                Ok(file) => return Ok(Some(Self { _beside: file })),
                 Err(Error::Held { lock, holder, .. }) => {
                     if !is_told && began.elapsed() >= TOLD_AFTER {
                         note(format!(
@@ -123,6 +127,10 @@ impl Turn {
                             told(&holder)
                         ));
                         is_told = true;
+                    }
+                    // Others have it for a moment, in which what was just made is not worth giving up.
+                    if is_told && is_ended() {
+                        return Ok(None);
                     }
                     thread::sleep(ASKED_EVERY);
                 }
@@ -196,11 +204,12 @@ mod tests {
     fn a_turn_ends_and_another_begins() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("model_trials.json");
-        let first = Turn::wait(&list, &mut |_| {}).unwrap();
+        let wait = || Turn::wait(&list, &mut |_| {}, &|| false).unwrap().unwrap();
+        let first = wait();
         let (said, hear) = std::sync::mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let second = Turn::wait(&list, &mut |_| {}).unwrap();
+                let second = wait();
                 said.send(()).unwrap();
                 drop(second);
             });
@@ -210,6 +219,18 @@ mod tests {
             hear.recv_timeout(Duration::from_secs(60)).unwrap();
         });
         assert!(!list.exists());
+    }
+
+    #[test]
+    fn a_long_wait_for_a_turn_ends_when_it_is_asked_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("model_trials.json");
+        let _first = Turn::wait(&list, &mut |_| {}, &|| true).unwrap().unwrap();
+        let mut notes = Vec::new();
+        let second = Turn::wait(&list, &mut |note| notes.push(note), &|| true).unwrap();
+        assert!(second.is_none());
+        assert_eq!(notes.len(), 1);
+        assert!(notes[0].starts_with("waiting for "), "{notes:?}");
     }
 
     #[test]

@@ -609,6 +609,25 @@ fn a_part_on_standard_output_has_it_to_itself() {
             fs::remove_file(&dev).unwrap();
         }
     }
+    // A shell may have led it into a file, which is there already.
+    fs::write(place.path().join("more.json"), document(&["e", "f"])).unwrap();
+    let file = place.path().join("out.json");
+    let into_file = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+            .arg("data")
+            .args(arguments)
+            .current_dir(place.path())
+            .stdout(fs::File::create(&file).unwrap())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        questions(&file).len()
+    };
+    let split = ["split", "all.json", "--share", "0.25", "--dev", "dev.json"];
+    let kept = into_file(&[&split[..], &["--train", "/dev/stdout"]].concat());
+    assert_eq!(kept + questions(&dev).len(), 4);
+    let both = ["merge", "all.json", "more.json", "--output", "/dev/stdout"];
+    assert_eq!(into_file(&both), 6);
 }
 
 #[cfg(target_os = "linux")]

@@ -70,6 +70,18 @@ fn counts_are_printed_and_a_second_run_finds_the_file() {
     );
     assert_eq!(fs::read(folder.path().join("text.tokens")).unwrap(), bytes);
 
+    // Beside the whole file, what its process left is removed, and what is somebody's stays.
+    let partial = folder.path().join("text.tokens.partial");
+    fs::create_dir(&partial).unwrap();
+    fs::write(partial.join("lengths"), "").unwrap();
+    succeeds(&mut pretrain(folder.path(), &corpus));
+    assert!(!partial.exists());
+    fs::create_dir(&partial).unwrap();
+    fs::write(partial.join("notes.txt"), "mine").unwrap();
+    succeeds(&mut pretrain(folder.path(), &corpus));
+    let notes = fs::read_to_string(partial.join("notes.txt")).unwrap();
+    assert_eq!(notes, "mine");
+
     let output = succeeds(pretrain(folder.path(), &corpus).arg("--json"));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(

@@ -168,6 +168,55 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
 }
 
 #[test]
+fn a_trial_that_is_made_anew_is_not_finished_to_the_others() {
+    let whole = undisturbed();
+    let run = SmallRun::of_trials();
+    run_trial(&run, &["--trial", "1"], 0);
+    run_trial(&run, &["--trial", "2"], 0);
+    assert!(!run.trial_dir(1).join("model.bpk").exists());
+    // Whoever removes a folder wants the trial made anew.
+    fs::remove_dir_all(run.trial_dir(2)).unwrap();
+    let mut second = trial(&run, &["--trial", "2"]).spawn().unwrap();
+    run.wait_for_checkpoint(2);
+    second.kill().unwrap();
+    second.wait().unwrap();
+    // The process that ends the third removes the models of finished trials alone.
+    let (_, told) = run_trial(&run, &["--trial", "3"], 0);
+    let missing = "missing in the results: trial 2 of 3, not finished yet";
+    assert!(told.contains(missing), "{told}");
+    let (_, told) = run_trial(&run, &["--trial", "2"], 0);
+    assert!(told.contains("going on from"), "{told}");
+    assert_same(&run, whole);
+}
+
+#[test]
+fn the_answers_of_the_only_trial_stay_when_another_joins_it() {
+    let mut run = SmallRun::of_trials();
+    run.sets[0] = "num_trials=1".to_owned();
+    run.finish();
+    let before = run.results();
+    run.sets[0] = "num_trials=2".to_owned();
+    run_trial(&run, &["--trial", "2"], 0);
+    let qa = |name: String| run.results_dir().join("squad_qa").join(name);
+    let bytes = |name: String| fs::read(qa(name)).unwrap();
+    for kind in ["preds", "nbest", "null_odds", "eval"] {
+        let first = &before[&PathBuf::from(format!("squad_qa/squad_{kind}.json"))];
+        let last = bytes(format!("squad_{kind}.json"));
+        assert!(bytes(format!("squad_{kind}_1.json")) == *first, "{kind}");
+        assert!(bytes(format!("squad_{kind}_2.json")) == last, "{kind}");
+        // The other files may happen to be alike.
+        assert!(kind != "null_odds" || last != *first);
+    }
+    let record = json(qa("squad_preds_1.provenance.json".to_owned()));
+    assert_eq!(record["predictions"]["file"], "squad_preds_1.json");
+    assert_eq!(results(&run).len(), 2);
+    assert!(!run.trial_dir(1).exists());
+    let (_, told) = run_trial(&run, &["--trial", "1"], 0);
+    assert!(told.contains("trial 1 of 2: finished before"), "{told}");
+    assert!(!told.contains("parameters: "), "{told}");
+}
+
+#[test]
 fn what_is_no_trial_is_refused() {
     let run = SmallRun::of_trials();
     for (given, expected) in [

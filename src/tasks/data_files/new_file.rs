@@ -9,13 +9,13 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 
 use super::error::Error;
-use crate::durable_file::{folder_of, write_whole};
+use crate::durable_file::{folder_of, is_own_stream, write_new};
 
 /// Writes the contents of a file.
 pub(super) type Fill<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
-/// Rejects a path that already exists. Devices and pipes, which are written to directly, are
-/// allowed.
+/// Rejects a path that already exists. Devices, pipes and the program's own output, which are written to
+/// directly, are allowed.
 pub(super) fn expect_free(path: &Path) -> Result<(), Error> {
     let there = path.symlink_metadata().is_ok();
     match there && !is_stream(path) {
@@ -26,9 +26,11 @@ pub(super) fn expect_free(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Returns whether a path leads to a device or a pipe, which is written to directly.
+/// Returns whether a path leads to a device, a pipe or the program's own output, into a file or not, which
+/// is written to directly.
 fn is_stream(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    let found = fs::metadata(path);
+    is_own_stream(path) || found.is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Returns whether two outputs, neither of which is an existing file, would end up in one place.
@@ -76,14 +78,20 @@ fn is_same_stream(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Writes a file under a temporary name and renames it once it is complete. A name that ends in
-/// `.gz` makes it a gzip archive.
+/// Writes a file under a temporary name and renames it once it is complete, unless another is there by
+/// then. A name that ends in `.gz` makes it a gzip archive.
 pub(super) fn write(path: &Path, fill: Fill<'_>) -> Result<(), Error> {
-    let written = write_whole(path, |out| fill_out(path, fill, out));
-    written.map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    let written = write_new(path, |out| fill_out(path, fill, out));
+    written.map_err(|source| not_written(path, source))
+}
+
+/// Why a file is not written; another process may have put one there meanwhile.
+fn not_written(path: &Path, source: io::Error) -> Error {
+    let path = path.to_owned();
+    match source.kind() == io::ErrorKind::AlreadyExists && expect_free(&path).is_err() {
+        true => Error::Exists { path },
+        false => Error::Write { path, source },
+    }
 }
 
 /// Writes both files or neither.
@@ -95,7 +103,7 @@ pub(super) fn write_both(one: (&Path, Fill<'_>), other: (&Path, Fill<'_>)) -> Re
     };
     let mut of_inner = Ok(());
     let mut inner_is_written = false;
-    let of_outer = write_whole(outer, |out| {
+    let of_outer = write_new(outer, |out| {
         // The outer file is complete, but has no name yet, when the inner one is written.
         fill_out(outer, outer_fill, out)?;
         let written = write(inner, inner_fill);
@@ -107,13 +115,10 @@ pub(super) fn write_both(one: (&Path, Fill<'_>), other: (&Path, Fill<'_>)) -> Re
             Err(_) => Err(io::Error::other("the other file is not written")),
         }
     });
-    let of_outer = of_outer.map_err(|source| Error::Write {
-        path: outer.to_owned(),
-        source,
-    });
+    let of_outer = of_outer.map_err(|source| not_written(outer, source));
     let written = of_inner.and(of_outer);
     if written.is_err() && inner_is_written && !is_stream(inner) {
-        // Nothing lay there before.
+        // It replaced nothing.
         let _ = fs::remove_file(inner);
     }
     written
@@ -230,6 +235,25 @@ mod tests {
         assert_eq!(fs::read_to_string(&one).unwrap(), "theirs");
         assert_eq!(left(), 1);
         fs::remove_file(&one).unwrap();
+        // It has the inner file alone so far, or both.
+        for has_both in [false, true] {
+            let late: Fill<'_> = &|out| {
+                fs::write(&other, "theirs too")?;
+                if has_both {
+                    fs::write(&one, "theirs")?;
+                }
+                out.write_all(b"x")
+            };
+            let message = write_both((&one, works), (&other, late)).unwrap_err();
+            assert!(message.to_string().contains("other: exists"), "{message}");
+            assert_eq!(fs::read_to_string(&other).unwrap(), "theirs too");
+            assert_eq!(left(), if has_both { 2 } else { 1 });
+            if has_both {
+                assert_eq!(fs::read_to_string(&one).unwrap(), "theirs");
+                fs::remove_file(&one).unwrap();
+            }
+            fs::remove_file(&other).unwrap();
+        }
         #[cfg(target_os = "linux")]
         for device_first in [true, false] {
             let (device, file) = ((Path::new("/dev/full"), works), (one.as_path(), works));
