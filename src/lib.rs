@@ -1,4 +1,4 @@
-//! Fine-tunes ELECTRA on any GPU that wgpu supports, and on the CPU.
+//! Pre-trains and fine-tunes ELECTRA on any GPU that wgpu supports, and on the CPU.
 //!
 //! Data flows one way: raw JSON → examples → windows → features → batches → model → loss →
 //! optimiser → record → predictions → metrics. ARCHITECTURE.md is the map of the modules.
