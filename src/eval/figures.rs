@@ -3,6 +3,11 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+/// Returns whether less of the metric with this key is better.
+pub fn is_loss(key: &str) -> bool {
+    ["loss", "mse"].contains(&key)
+}
+
 /// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Figure {

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The generator and the heads of pre-training.
-pub const GENERATOR_FILE: &str = "generator.bpk";
+pub use checkpoints_convert::GENERATOR_FILE;
 
 /// Parameters that fine-tuning goes on from.
 const ENCODER: &str = "electra.";

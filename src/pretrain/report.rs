@@ -24,7 +24,7 @@ use crate::{
     report::{
         self, Made,
         chart::Charts,
-        origin_section::{row, shown},
+        origin_section::{row, settings},
         page::around,
         training_curve::read_lines,
     },
@@ -267,13 +267,7 @@ impl PretrainingReport {
                     (row("trained", html! { (origin.date) " by electra " (origin.version) }))
                     (row("device", html! { (origin.device) ", " (origin.precision) }))
                     @if let Some(seed) = origin.seed { (row("seed", html! { (seed) })) }
-                    (row("settings", html! {
-                        @if origin.settings.is_empty() { "all as by default" }
-                        @for (place, (key, value)) in origin.settings.iter().enumerate() {
-                            @if place > 0 { " · " }
-                            code { (key) " = " (shown(value)) }
-                        }
-                    }))
+                    (row("settings", settings(origin)))
                     (row("command", html! { code { (origin.command) } }))
                 }
                 (row("page made", html! { (self.made.date) " by electra " (env!("CARGO_PKG_VERSION")) }))

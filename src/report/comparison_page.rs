@@ -16,6 +16,7 @@ use crate::{
     eval::{
         bootstrap::Bootstrap,
         comparison::{ComparedFigure, TaskComparison},
+        figures::is_loss,
         json_file::write_text,
     },
 };
@@ -158,7 +159,7 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
             tbody { @for figure in &task.figures { tr {
                 td {
                     code { (figure.key) }
-                    @if is_loss(figure) { ", less is better" }
+                    @if is_loss(&figure.key) { ", less is better" }
                 }
                 @for (run, value) in [1, run].into_iter().zip(figure.values) {
                     td.n data-label={ "run " (run) } { (shown(figure, value)) }
@@ -327,19 +328,15 @@ pub fn interval(figure: &ComparedFigure) -> String {
 
 /// Formats a metric's key; says of a loss that less of it is better.
 pub fn named(figure: &ComparedFigure) -> String {
-    match is_loss(figure) {
+    match is_loss(&figure.key) {
         true => format!("{}, less is better", figure.key),
         false => figure.key.clone(),
     }
 }
 
-fn is_loss(figure: &ComparedFigure) -> bool {
-    ["loss", "mse"].contains(&figure.key.as_str())
-}
-
 /// Returns the number of decimals: two for percentages, more for losses.
 fn digits(figure: &ComparedFigure) -> usize {
-    match is_loss(figure) {
+    match is_loss(&figure.key) {
         true => 4,
         false => 2,
     }

@@ -44,14 +44,19 @@ fn of_run(origin: &Origin) -> Markup {
             (row("device", html! { (origin.device) ", " (origin.precision) }))
         }
         @if let Some(seed) = origin.seed { (row("seed", html! { (seed) })) }
-        (row("settings", html! {
-            @if origin.settings.is_empty() { "all as by default" }
-            @for (place, (key, value)) in origin.settings.iter().enumerate() {
-                @if place > 0 { " · " }
-                code { (key) " = " (shown(value)) }
-            }
-        }))
+        (row("settings", settings(origin)))
         (row("command", html! { code { (origin.command) } }))
+    }
+}
+
+/// Lists the settings that differ from their defaults.
+pub(crate) fn settings(origin: &Origin) -> Markup {
+    html! {
+        @if origin.settings.is_empty() { "all as by default" }
+        @for (place, (key, value)) in origin.settings.iter().enumerate() {
+            @if place > 0 { " · " }
+            code { (key) " = " (shown(value)) }
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! The metric that decides which weights are best.
 
-use crate::eval::dev_record::DevRecord;
-
-/// Metrics of which less is better.
-const LOSSES: [&str; 2] = ["loss", "mse"];
+use crate::eval::{dev_record::DevRecord, figures::is_loss};
 
 /// The end of the keys of thresholds, which are found among the scores but are none.
 const THRESHOLD: &str = "_thresh";
@@ -59,8 +56,7 @@ impl BestBy {
         let figures: Option<Vec<f64>> = self.figures(record).collect();
         let figures = figures.filter(|figures| !figures.is_empty())?;
         let mean = figures.iter().sum::<f64>() / figures.len() as f64;
-        let is_loss = LOSSES.contains(&self.key.as_str());
-        Some(if is_loss { -mean } else { mean })
+        Some(if is_loss(&self.key) { -mean } else { mean })
     }
 
     /// Returns whether an evaluation is better than the best before it; the first one is.
