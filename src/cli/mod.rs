@@ -188,7 +188,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
                 false => sweep::run(args, global, ranks, out),
             }
         }),
-        Command::Pretrain(args) => pretrain::run(args, &cli.global, out),
+        Command::Pretrain(args) => ranked::run(&cli.global, out, |ranks, global, out| {
+            pretrain::run(args, global, ranks, out)
+        }),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),

@@ -13,7 +13,14 @@ use clap::{
 };
 use serde_json::{Map, Value};
 
-use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
+use super::{
+    GlobalArgs,
+    compute::ComputeArgs,
+    ranked::{device_of, tell_devices},
+    session::Session,
+    stop,
+    suggested::suggested,
+};
 use crate::{
     config::{
         OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES,
@@ -31,6 +38,7 @@ use crate::{
         run::Pretraining,
         settings, step_log,
     },
+    ranks::Ranks,
     text::vocab::Vocab,
     train::memory_plan::{MemoryLimits, MemoryPlan},
 };
@@ -111,6 +119,7 @@ pub struct PretrainArgs {
 pub(super) fn run(
     args: &PretrainArgs,
     global: &GlobalArgs,
+    ranks: &Ranks,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let (given, own) = given_hparams(args)?;
@@ -134,8 +143,11 @@ pub(super) fn run(
             Batches::recorded(&config, &vocab, masking, recorded)
         }
     };
-    let session = Session::open(&args.compute, global)?;
+    let mut compute = args.compute.clone();
+    compute.device = device_of(compute.device, ranks);
+    let session = Session::open(&compute, global)?;
     let progress = &session.progress;
+    tell_devices(ranks, &session.chosen.line(), progress);
     let tokens = config
         .train_batch_size
         .saturating_mul(config.max_seq_length);
@@ -160,6 +172,7 @@ pub(super) fn run(
         restart: args.restart,
         progress,
         stop: stop::listen(),
+        ranks,
     };
     match config.do_train {
         true => {
@@ -170,8 +183,13 @@ pub(super) fn run(
                 progress.note(&error.to_string());
             }
             trained?;
+            if !ranks.is_first() {
+                return Ok(());
+            }
             print_files(&config, global, out)?;
         }
+        // Evaluated by rank 0 alone.
+        false if !ranks.is_first() => {}
         false => {
             let results = run.evaluate()?;
             if global.json {

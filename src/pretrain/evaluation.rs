@@ -53,7 +53,7 @@ impl Pretraining<'_> {
                 step: EVALUATION + step,
                 drops: false,
             };
-            let parts = parts(&batch, self.micro_batch_size(config.eval_batch_size));
+            let parts = parts(&batch, 0, self.micro_batch_size(config.eval_batch_size));
             let counts = Counts::of(&parts);
             let mut seen = Vec::new();
             for part in &parts {

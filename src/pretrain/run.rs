@@ -1,6 +1,7 @@
 //! A run of pre-training: from the newest checkpoint, or from first values, to the last step.
 
 mod error;
+mod follow;
 mod place;
 
 use std::{
@@ -25,7 +26,8 @@ use super::{
     probe::{Place, Probe, Probes},
     run_origin::RunOrigin,
     schedule::Schedule,
-    step::{StepGradients, step_gradients},
+    seen::Counts,
+    step::{StepGradients, step_gradients, step_share, sum_shares},
     step_log::{self, StepLog, StepRecord},
     symptoms::{Symptom, Symptoms},
 };
@@ -38,9 +40,11 @@ use crate::{
         parameters::{ParameterSource, StoredParameters},
     },
     progress::Progress,
+    ranks::Ranks,
     stop::Stop,
     train::{
         adam::Adam,
+        course::{Begin, Course, agree_on, agree_on_weights},
         disk_space,
         memory::PeakMemory,
         memory_plan::MemoryPlan,
@@ -72,6 +76,8 @@ pub struct Pretraining<'a> {
     pub restart: bool,
     pub progress: &'a Progress,
     pub stop: &'a Stop,
+    /// Those that train together.
+    pub ranks: &'a Ranks,
 }
 
 impl Pretraining<'_> {
@@ -80,6 +86,10 @@ impl Pretraining<'_> {
     /// # Errors
     /// Whatever keeps it from going on. It goes on from its last checkpoint when it is started again.
     pub fn train(&self) -> Result<(), Error> {
+        if !self.ranks.is_first() {
+            return self.follow();
+        }
+        self.check_ranks()?;
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;
         let _lock = place::take(model_dir, self.restart)?;
@@ -99,6 +109,9 @@ impl Pretraining<'_> {
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
         let hparams = self.identity(config, initial_weights);
+        if !self.ranks.is_alone() {
+            agree_on(self.ranks, &self.compared(&hparams)?)?;
+        }
         let steps = config.num_train_steps.min(self.batches.steps());
         let mut adam = self.adam();
         let Start {
@@ -118,6 +131,10 @@ impl Pretraining<'_> {
         // Of no more use, and gone already if it was never made.
         let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
+        if !self.ranks.is_alone() {
+            Begin::of(model_dir, step, loss_scale)?.tell(self.ranks);
+            agree_on_weights(self.ranks, &networks, &[])?;
+        }
         let schedule = Schedule::of(config);
         let scaled = self.arithmetic.layers == Element::F16;
         let mut watch = Watch::new(
@@ -141,7 +158,9 @@ impl Pretraining<'_> {
             Some(probes) => probes.look(step, networks, at_once),
             None => Ok(false),
         };
-        if probed(step, &networks, micro_batch_size)? {
+        let is_stopped = probed(step, &networks, micro_batch_size)?;
+        course(is_stopped).of_first(self.ranks);
+        if is_stopped {
             return Err(Error::Stopped { step, steps });
         }
         self.progress.begin(step, steps);
@@ -179,7 +198,11 @@ impl Pretraining<'_> {
                 .map_err(io_of(log_path(model_dir), "writing"))?;
             step += 1;
             // Before the checkpoint: a run that is killed while it is probed goes on from one before.
-            let stopped = self.stop.is_asked() || probed(step, &networks, micro_batch_size)?;
+            let mut stopped = self.ranks.any(self.stop.is_asked());
+            if !stopped {
+                stopped = probed(step, &networks, micro_batch_size)?;
+                course(stopped).of_first(self.ranks);
+            }
             let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
                 log.sync().map_err(io_of(log_path(model_dir), "syncing"))?;
@@ -291,7 +314,8 @@ impl Pretraining<'_> {
         }
     }
 
-    /// The gradients of a step. Parts that the device cannot hold are halved.
+    /// The gradients of a step, whose examples the ranks share. Parts that the device cannot hold are
+    /// halved.
     pub(super) fn compute(
         &self,
         networks: &Networks,
@@ -300,10 +324,25 @@ impl Pretraining<'_> {
         chance: Chance,
         micro_batch_size: &mut usize,
     ) -> Result<StepGradients, Error> {
+        let own = self.ranks.share(batch.len());
         loop {
-            let parts = parts(batch, *micro_batch_size);
-            let error = match step_gradients(networks, &parts, objective, chance) {
-                Ok(gradients) => return Ok(gradients),
+            let parts = parts(&batch[own.clone()], own.start, *micro_batch_size);
+            let computed = match self.ranks.is_alone() {
+                true => match step_gradients(networks, &parts, objective, chance) {
+                    Ok(gradients) => return Ok(gradients),
+                    Err(error) => Err(error),
+                },
+                false => {
+                    let counts = Counts::of_examples(batch.iter());
+                    step_share(networks, &parts, counts, objective, chance)
+                }
+            };
+            let error = match computed {
+                // The others have these sums, too: a rank that fails now cannot compute its share again.
+                Ok(share) => {
+                    let summed = sum_shares(networks, share, self.ranks, objective, chance);
+                    return summed.map_err(|error| device_error(chance.step, error));
+                }
                 Err(error) => error,
             };
             let failed = parts.iter().map(|part| part.examples.len()).max();
@@ -378,13 +417,21 @@ pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
     }
 }
 
-/// A batch in parts of so many examples.
-pub(super) fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
+/// How a run goes on after a look at it.
+fn course(is_stopped: bool) -> Course {
+    match is_stopped {
+        true => Course::Stopped,
+        false => Course::GoOn,
+    }
+}
+
+/// Examples in parts of so many, the first at `first_place` of the step's batch.
+pub(super) fn parts(batch: &[Masked], first_place: usize, size: usize) -> Vec<Part> {
     let parts = batch.chunks(size.max(1)).enumerate();
     parts
         .map(|(number, examples)| Part {
             examples: examples.to_vec(),
-            first_place: number * size.max(1),
+            first_place: first_place + number * size.max(1),
         })
         .collect()
 }

@@ -142,6 +142,15 @@ impl Ranks {
         text.to_owned()
     }
 
+    /// The words of all ranks, in their order.
+    pub fn all_words(&self, words: &[u32]) -> Vec<u32> {
+        #[cfg(feature = "mpi")]
+        if let Some(world) = &self.world {
+            return world.all_words(words);
+        }
+        words.to_vec()
+    }
+
     /// What every rank says is wrong with it: `None` if nothing is.
     ///
     /// # Errors
@@ -195,6 +204,7 @@ mod tests {
         assert_eq!((alone.most(3), alone.any(false)), (3, false));
         assert_eq!(alone.told("a".into()), "a");
         assert_eq!(alone.all("b".into()), ["b"]);
+        assert_eq!(alone.all_words(&[1, 2]), [1, 2]);
         assert!(alone.agree(None).is_ok());
         let message = alone.agree(Some("seed: 1 there, 2 now".into()));
         assert_eq!(

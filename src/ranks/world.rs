@@ -116,6 +116,30 @@ impl World {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    pub fn all_words(&self, words: &[u32]) -> Vec<u32> {
+        let world = self.universe.world();
+        let mut all = Vec::new();
+        for number in 0..self.count() {
+            let root = world.process_at_rank(number as i32);
+            let mut own = match number == self.number() {
+                true => words.to_vec(),
+                false => Vec::new(),
+            };
+            let mut length = own.len() as u64;
+            scope(|scope| {
+                let request = root.immediate_broadcast_into(scope, &mut length);
+                self.wait(request, Wait::Asleep);
+            });
+            own.resize(length as usize, 0);
+            scope(|scope| {
+                let request = root.immediate_broadcast_into(scope, own.as_mut_slice());
+                self.wait(request, Wait::Awake);
+            });
+            all.append(&mut own);
+        }
+        all
+    }
+
     pub fn end_all(&self, code: u8) -> ! {
         self.universe.world().abort(code.into())
     }

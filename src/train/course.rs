@@ -8,11 +8,13 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     adam::Adam,
     checkpoint::{self, state},
     loss_scale::LossScale,
+    run_identity::differing_values,
 };
 use crate::{
     device::DeviceError,
@@ -124,6 +126,17 @@ fn state_text(model_dir: &Path, step: u64) -> Result<String, Error> {
         checkpoint: folder.display().to_string(),
         found: format!("none that can be read ({error})"),
     })
+}
+
+/// Compares what decides a run with rank 0's.
+///
+/// # Errors
+/// If it is something else in some rank.
+pub fn agree_on(ranks: &Ranks, own: &Value) -> Result<(), Error> {
+    let said = ranks.told(own.to_string());
+    let theirs = serde_json::from_str(&said).map_err(|_| Error::Unknown { said })?;
+    let differing = differing_values(&theirs, own).join(", ");
+    Ok(ranks.agree(Some(differing).filter(|it| !it.is_empty()))?)
 }
 
 /// How a run goes on after a step.

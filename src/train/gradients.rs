@@ -79,10 +79,13 @@ impl Gradients {
         });
     }
 
-    /// Makes the gradient of a table of which no row is looked up here: zeros.
-    pub fn no_word_rows(&mut self, table: &Param<Tensor<2>>) {
-        let device = table.val().device().without_autodiff();
-        self.word_tables.push(WordTable::zeros(table, &device));
+    /// Makes the gradient of a table that is only looked up, if no row of it was: zeros.
+    pub fn ensure_word_table(&mut self, table: &Param<Tensor<2>>) {
+        let is_there = self.word_tables.iter().any(|it| it.id == table.id);
+        if !is_there && !self.whole.contains(&table.id) {
+            let device = table.val().device().without_autodiff();
+            self.word_tables.push(WordTable::zeros(table, &device));
+        }
     }
 
     /// Takes one parameter's gradient, flattened to `[elements]`.

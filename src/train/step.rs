@@ -9,7 +9,7 @@ use super::{
     encoder_pass::{EncoderPass, gradient, leaf},
     gradients::Gradients,
     objective::{Objective, Trainable},
-    read_gradients::ReadGradients,
+    read_gradients::{ReadGradients, read},
 };
 use crate::{
     batch::Batch,
@@ -94,10 +94,10 @@ pub fn step_share(
     settings: &StepSettings,
 ) -> Result<ReadGradients, DeviceError> {
     let (mut gradients, losses) = sums(model, parts, first_place, step, settings);
-    if parts.is_empty() && settings.objective.trainable == Trainable::All {
-        gradients.no_word_rows(&model.electra.embeddings.word.weight);
+    if settings.objective.trainable == Trainable::All {
+        gradients.ensure_word_table(&model.electra.embeddings.word.weight);
     }
-    ReadGradients::read(gradients, losses, model, settings.tasks)
+    ReadGradients::read(gradients, read(losses)?, model, settings.tasks)
 }
 
 /// Sums the shares of all ranks to the gradients of the step.
@@ -113,6 +113,7 @@ pub fn sum_shares(
 ) -> Result<StepGradients, DeviceError> {
     let device = settings.device.clone().without_autodiff();
     let (gradients, losses) = share.sum(ranks, &device);
+    let losses = Tensor::from_floats(losses.as_slice(), &device);
     clipped(model, gradients, losses, step, settings)
 }
 

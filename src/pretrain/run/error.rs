@@ -7,7 +7,7 @@ use crate::{
     eval,
     model::parameters,
     pretrain::{model_files, probe},
-    train::{checkpoint, disk_space, run_folder, run_lock, saver, watch},
+    train::{checkpoint, course, disk_space, run_folder, run_lock, saver, watch},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,18 @@ pub enum Error {
          probe out"
     )]
     NoStepBesideProbes { hours: f64, once: f64, seconds: f64 },
+    #[error("{0}")]
+    Course(#[from] course::Error),
+    #[error(
+        "hours: expected one process to measure how long a step takes, found {ranks} ranks; give \
+         num_train_steps"
+    )]
+    HoursOfRanks { ranks: usize },
+    #[error(
+        "train_batch_size = {examples}: expected an example or more for each of {ranks} ranks; raise it, or \
+         start fewer ranks"
+    )]
+    MoreRanks { ranks: usize, examples: usize },
     #[error("step {step}: {source}; {advice}")]
     Device {
         step: u64,
