@@ -14,7 +14,7 @@ use mpi::{
     collective::SystemOperation,
     environment::{Universe, processor_name},
     request::{Request, Scope, scope},
-    traits::{Communicator, CommunicatorCollectives, Root},
+    traits::{Communicator, CommunicatorCollectives, Equivalence, Root},
 };
 
 /// Set by launchers for the processes that they start: Open MPI, MPICH and its kin, Slurm.
@@ -100,44 +100,36 @@ impl World {
 
     /// The text of one of the ranks.
     pub fn of(&self, number: usize, text: &str) -> String {
-        let world = self.universe.world();
-        let root = world.process_at_rank(number as i32);
-        let mut length = text.len() as u64;
-        scope(|scope| {
-            let request = root.immediate_broadcast_into(scope, &mut length);
-            self.wait(request, Wait::Asleep);
-        });
-        let mut bytes = text.as_bytes().to_vec();
-        bytes.resize(length as usize, 0);
-        scope(|scope| {
-            let request = root.immediate_broadcast_into(scope, bytes.as_mut_slice());
-            self.wait(request, Wait::Awake);
-        });
+        let bytes = self.values_of(number, text.as_bytes());
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     pub fn all_words(&self, words: &[u32]) -> Vec<u32> {
+        let each = (0..self.count()).map(|number| self.values_of(number, words));
+        each.collect::<Vec<_>>().concat()
+    }
+
+    /// The values of one of the ranks, whatever the others give.
+    fn values_of<T: Equivalence + Clone + Default>(&self, number: usize, own: &[T]) -> Vec<T> {
         let world = self.universe.world();
-        let mut all = Vec::new();
-        for number in 0..self.count() {
-            let root = world.process_at_rank(number as i32);
-            let mut own = match number == self.number() {
-                true => words.to_vec(),
-                false => Vec::new(),
-            };
-            let mut length = own.len() as u64;
+        let root = world.process_at_rank(number as i32);
+        let mut length = own.len() as u64;
+        scope(|scope| {
+            let request = root.immediate_broadcast_into(scope, &mut length);
+            self.wait(request, Wait::Asleep);
+        });
+        let mut values = match number == self.number() {
+            true => own.to_vec(),
+            false => vec![T::default(); length as usize],
+        };
+        // Open MPI refuses to send nothing.
+        if !values.is_empty() {
             scope(|scope| {
-                let request = root.immediate_broadcast_into(scope, &mut length);
-                self.wait(request, Wait::Asleep);
-            });
-            own.resize(length as usize, 0);
-            scope(|scope| {
-                let request = root.immediate_broadcast_into(scope, own.as_mut_slice());
+                let request = root.immediate_broadcast_into(scope, values.as_mut_slice());
                 self.wait(request, Wait::Awake);
             });
-            all.append(&mut own);
         }
-        all
+        values
     }
 
     pub fn end_all(&self, code: u8) -> ! {

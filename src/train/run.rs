@@ -20,7 +20,6 @@ use super::{
     loss_scale::LossScale,
     memory::PeakMemory,
     objective::Objective,
-    read_gradients::ReadGradients,
     resume::{self, Start},
     run_folder,
     saver::{self, Saver},
@@ -95,12 +94,6 @@ fn device_error(step: u64, source: DeviceError) -> Error {
         source,
         advice: DEVICE_ADVICE,
     }
-}
-
-/// What a rank has computed of a step: everything, if it is alone.
-enum Computed {
-    Whole(StepGradients),
-    Share(ReadGradients),
 }
 
 fn course_of(seen: Seen) -> Course {
@@ -354,25 +347,26 @@ impl Run<'_> {
         progress: &Progress,
     ) -> Result<StepGradients, Error> {
         let own = self.ranks.share(rows.len());
-        let computed = loop {
+        loop {
             let parts: Vec<Batch> = rows[own.clone()]
                 .chunks((*micro_batch_size).max(1))
                 .map(|rows| Batch::collate(self.features, rows))
                 .collect::<Result<_, _>>()?;
             let computed = match self.ranks.is_alone() {
-                true => step_gradients(model, &parts, step, settings).map(Computed::Whole),
-                false => step_share(model, &parts, own.start, step, settings).map(Computed::Share),
+                true => match step_gradients(model, &parts, step, settings) {
+                    Ok(gradients) => return Ok(gradients),
+                    Err(error) => Err(error),
+                },
+                false => step_share(model, &parts, own.start, step, settings),
             };
             match computed {
-                Ok(computed) => break computed,
+                // The others have these sums, too: a rank that fails now cannot compute its share again.
+                Ok(share) => {
+                    return sum_shares(model, share, self.ranks, step, settings)
+                        .map_err(|source| device_error(step, source));
+                }
                 Err(error) => *micro_batch_size = self.smaller(&parts, step, error, progress)?,
             }
-        };
-        match computed {
-            Computed::Whole(gradients) => Ok(gradients),
-            // The others have these sums, too: a rank that fails now cannot compute its share again.
-            Computed::Share(share) => sum_shares(model, share, self.ranks, step, settings)
-                .map_err(|source| device_error(step, source)),
         }
     }
 
