@@ -17,8 +17,8 @@ use std::{
 };
 
 use electra::step_record::StepRecord;
-use serde_json::json;
-use support::{golden, small_run::SmallRun};
+use serde_json::{Value, json};
+use support::{golden, small_run::SmallRun, tiny_vocabulary};
 
 /// How much loss and gradient norm may differ between numbers of ranks, which sum in other orders.
 const CLOSE: f64 = 1e-5;
@@ -316,4 +316,119 @@ fn a_sweep_is_refused_and_devices_are_told() {
     assert_eq!(output.status.code(), Some(0));
     assert!(out.starts_with("rank 0 on "), "{out}");
     assert!(out.contains("\nrank 1 on "), "{out}");
+}
+
+#[test]
+fn trials_and_evaluations_between_steps_are_those_of_one_process() {
+    if !has_mpirun() {
+        return;
+    }
+    let [one, two] = [1, 2].map(|count| {
+        let mut run = SmallRun::of_trials();
+        let more = [
+            "num_trials=2",
+            "keep_all_models=true",
+            "eval_every=2",
+            "keep_best=f1",
+        ];
+        run.sets.extend(more.map(str::to_owned));
+        told(&ranks(&[(count, run.command())]).output().unwrap(), 0);
+        run.assert_tidy_of(2);
+        run
+    });
+    for trial in [1, 2] {
+        let what = format!("trial {trial}");
+        let logs = [&two, &one].map(|run| log(&run.trial_dir(trial)));
+        assert_close(&logs[0], &logs[1], &what);
+    }
+    let names = |run: &SmallRun| run.results().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&two), names(&one));
+}
+
+/// A folder with examples and a vocabulary, and a run of pre-training in it.
+fn pretraining(data: &Path, name: &str, more: &[&str]) -> Command {
+    if !data.join("vocab.txt").exists() {
+        fs::copy(tiny_vocabulary(), data.join("vocab.txt")).unwrap();
+        let records = data.join("pretrain_tfrecords");
+        fs::create_dir(&records).unwrap();
+        for file in fs::read_dir(golden("pretrain/tfrecords")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), records.join(file.file_name())).unwrap();
+        }
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command
+        .args(["pretrain", "--device", "cpu", "--model-name", name])
+        .arg("--data-dir")
+        .arg(data);
+    let sets = [
+        "vocab_size=2048",
+        "embedding_size=32",
+        "model_hparam_overrides.hidden_size=64",
+        "model_hparam_overrides.num_hidden_layers=2",
+        "generator_hidden_size=0.5",
+        "max_seq_length=64",
+        "train_batch_size=7",
+        "num_train_steps=8",
+        "num_warmup_steps=2",
+        "save_checkpoints_steps=2",
+    ];
+    for set in sets.iter().chain(more) {
+        command.args(["--set", set]);
+    }
+    command
+}
+
+/// Loss and norm of every step.
+fn pretraining_log(data: &Path, name: &str) -> Vec<[f64; 2]> {
+    let log = data.join(format!("models/{name}/pretrain_log.jsonl"));
+    let text = fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        ["loss", "grad_norm"].map(|key| line[key].as_f64().unwrap())
+    });
+    lines.collect()
+}
+
+#[test]
+fn pre_training_over_ranks_is_that_of_one_process() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    for (kind, more) in [
+        ("own", &[][..]),
+        ("untied", &["untied_generator_embeddings=true"]),
+        ("towers", &["two_tower_generator=true"]),
+        ("mlm", &["electra_objective=false"]),
+    ] {
+        let logs = [1, 2, 3].map(|count| {
+            let name = format!("{kind}{count}");
+            let command = pretraining(data, &name, more);
+            told(&ranks(&[(count, command)]).output().unwrap(), 0);
+            pretraining_log(data, &name)
+        });
+        for log in &logs[1..] {
+            assert_eq!(log.len(), logs[0].len());
+            for (ours, theirs) in log.iter().flatten().zip(logs[0].iter().flatten()) {
+                let off = (ours / theirs - 1.0).abs();
+                assert!(off < CLOSE, "{kind}: {ours}, {theirs}");
+            }
+        }
+    }
+    // What several ranks cannot do, and other data.
+    let refused = |commands: &[(usize, Command)]| told(&ranks(commands).output().unwrap(), 2);
+    let said = refused(&[(2, pretraining(data, "small", &["train_batch_size=1"]))]);
+    assert!(
+        said.contains("train_batch_size = 1: expected an example or more"),
+        "{said}"
+    );
+    let other = pretraining(data, "other", &["seed=5"]);
+    let said = refused(&[(1, pretraining(data, "other", &[])), (1, other)]);
+    assert!(
+        said.contains("rank 1 has other values than rank 0: "),
+        "{said}"
+    );
+    assert!(said.contains("seed: "), "{said}");
 }
