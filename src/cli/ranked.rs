@@ -26,6 +26,9 @@ pub(super) fn run(
     let mut global = global.clone();
     global.quiet |= !ranks.is_first();
     let done = device::failure::caught(|| command(&ranks, &global, out));
+    if let Some(line) = ranks.cost() {
+        global.progress().note(&line);
+    }
     let Err(error) = done.map_err(anyhow::Error::from).flatten() else {
         return Ok(());
     };

@@ -103,6 +103,14 @@ impl Ranks {
         let _ = values;
     }
 
+    /// A line on what sums have cost this rank so far; `None` if there were none.
+    pub fn cost(&self) -> Option<String> {
+        #[cfg(feature = "mpi")]
+        return self.world.as_ref().and_then(World::cost);
+        #[cfg(not(feature = "mpi"))]
+        None
+    }
+
     /// The largest of the values that the ranks give.
     pub fn most(&self, value: u32) -> u32 {
         #[cfg(feature = "mpi")]

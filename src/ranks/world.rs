@@ -5,6 +5,7 @@
 
 use std::{
     env,
+    sync::Mutex,
     thread::{panicking, sleep, yield_now},
     time::{Duration, Instant},
 };
@@ -35,6 +36,17 @@ const PANICKED: u8 = 101;
 /// All ranks that were started together.
 pub(super) struct World {
     universe: Universe,
+    spent: Mutex<Spent>,
+}
+
+/// What sums have cost this rank so far.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    sums: u32,
+    values: usize,
+    /// Waiting for the slowest rank, and adding up.
+    waiting: Duration,
+    adding: Duration,
 }
 
 impl World {
@@ -45,7 +57,10 @@ impl World {
         }
         // Only the first thread uses MPI.
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)?;
-        Some(Self { universe })
+        Some(Self {
+            universe,
+            spent: Mutex::default(),
+        })
     }
 
     pub fn number(&self) -> usize {
@@ -68,8 +83,11 @@ impl World {
 
     /// Sums in an order that depends on the number of ranks alone.
     pub fn sum(&self, values: &mut [f32]) {
+        let began = Instant::now();
         // A rank that is early waits here for the last, and keeps no core meanwhile.
         self.most(0);
+        let waited = began.elapsed();
+        let count = values.len();
         let world = self.universe.world();
         let sum = SystemOperation::sum();
         let mut own = Vec::new();
@@ -81,6 +99,26 @@ impl World {
                 self.wait(request, Wait::Awake);
             });
         }
+        if let Ok(mut spent) = self.spent.lock() {
+            spent.sums += 1;
+            spent.values += count;
+            spent.waiting += waited;
+            spent.adding += began.elapsed() - waited;
+        }
+    }
+
+    /// What sums have cost this rank, if there were any.
+    pub fn cost(&self) -> Option<String> {
+        let spent = *self.spent.lock().ok()?;
+        let each = (spent.values * size_of::<f32>()).checked_div(spent.sums as usize)?;
+        Some(format!(
+            "{} ranks: {} sums of {:.1} MB took {:.1} s, after {:.1} s of waiting for the slowest rank",
+            self.count(),
+            spent.sums,
+            each as f64 / 1e6,
+            spent.adding.as_secs_f64(),
+            spent.waiting.as_secs_f64(),
+        ))
     }
 
     pub fn most(&self, value: u32) -> u32 {
