@@ -136,7 +136,7 @@ fn signal_rank(mpirun: &Child, rank: usize, signal: &str) {
 
 /// Ranks of a run that has many steps, when it has a checkpoint.
 fn started(run: &mut SmallRun, count: usize) -> Child {
-    run.sets.push("num_train_epochs=6".to_owned());
+    run.sets.push("num_train_epochs=3".to_owned());
     let child = ranks(&[(count, run.command())]).spawn().unwrap();
     run.wait_for_checkpoint(1);
     child
