@@ -55,7 +55,7 @@ pub struct DevicesArgs {
 /// Writes the list.
 ///
 /// # Errors
-/// When the device that was asked for is not there, or `out` takes no more.
+/// If the device that was asked for is not there, or writing to `out` fails.
 pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if args.forget {
         return forget(global, out);

@@ -77,7 +77,7 @@ impl HparamsArgs {
 /// Writes the list.
 ///
 /// # Errors
-/// When no key has the part that was asked for, or `out` takes no more.
+/// If no key has the part that was asked for, or writing to `out` fails.
 pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let part = args.part.as_deref().unwrap_or("");
     let rows = match args.pretrain {

@@ -64,7 +64,7 @@ impl GivenArgs {
     /// What the flags give; `precision` is that of `--precision`, which wins.
     ///
     /// # Errors
-    /// When the text is not JSON or the file cannot be read.
+    /// If the text is not JSON or the file cannot be read.
     pub fn read(&self, precision: Option<Precision>) -> Result<Map<String, Value>, config::Error> {
         let mut given = given::read(self.hparams.as_deref(), &self.sets)?;
         if let Some(precision) = precision {
@@ -78,7 +78,7 @@ impl RunArgs {
     /// The run as far as it is known without its checkpoint.
     ///
     /// # Errors
-    /// When a hyper-parameter is unknown or wrong.
+    /// If a hyper-parameter is unknown or wrong.
     pub fn draft(&self, precision: Option<Precision>) -> Result<Draft, config::Error> {
         let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
         given.extend(self.given.read(precision)?);

@@ -62,7 +62,7 @@ impl ReportedRun {
     /// The run's flags as other commands have them, if it is given.
     ///
     /// # Errors
-    /// When there are hyper-parameters without a run.
+    /// If there are hyper-parameters without a run.
     pub(super) fn args(&self) -> anyhow::Result<Option<RunArgs>> {
         match (&self.data_dir, &self.model_name) {
             (Some(data_dir), Some(model_name)) => Ok(Some(RunArgs {

@@ -133,7 +133,7 @@ pub(super) fn run(
 /// Holds answers back above `threshold` in the tasks that give no-answer scores.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 fn set_threshold(models: &mut [FineTuned], threshold: f64) -> anyhow::Result<()> {
     let gives: Vec<bool> = models
         .iter()

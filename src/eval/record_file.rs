@@ -63,7 +63,7 @@ pub fn write(record: &impl Record, predictions: &Path) -> Result<(), Error> {
 /// read has no copy.
 ///
 /// # Errors
-/// When the record cannot be written.
+/// If the record cannot be written.
 pub fn copy(
     predictions: &Path,
     copied_to: &Path,

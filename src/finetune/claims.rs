@@ -21,7 +21,7 @@ impl Finetune<'_> {
     /// earlier runs have left of them aside.
     ///
     /// # Errors
-    /// When there is none to take, or a run that begins anew finds another process at one of its trials.
+    /// If there is none to take, or a run that begins anew finds another process at one of its trials.
     pub(super) fn claim(&self) -> Result<Claims, Error> {
         let paths = self.config.paths();
         if let Some(parent) = paths.trials().parent() {

@@ -86,7 +86,7 @@ pub struct Comparison<'a> {
 /// Compares the answers of a run with those of the first, for every task that both have.
 ///
 /// # Errors
-/// When they have no task in common, or answer other examples.
+/// If they have no task in common, or answer other examples.
 pub fn compare<'a>(
     first: Side<'a>,
     other: Side<'a>,

@@ -103,7 +103,7 @@ impl EvaluatedRun {
     /// Its answers, read from where it left them.
     ///
     /// # Errors
-    /// When they cannot be read, or are not those of the data.
+    /// If they cannot be read, or are not those of the data.
     pub fn sections(&self) -> Result<Vec<Box<dyn Sections + '_>>, Error> {
         let config = &self.run.config;
         // A run of one trial does not number its files.

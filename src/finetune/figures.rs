@@ -44,7 +44,7 @@ impl<'a> Figures<'a> {
     /// Brings them to the disk, and a page about them.
     ///
     /// # Errors
-    /// When a file cannot be written; a page is no reason to end the run.
+    /// If a file cannot be written; a page is no reason to end the run.
     pub fn write(&mut self) -> Result<(), Error> {
         let trials = self.results();
         stale_summary::leave(self.config, &trials)?;

@@ -25,7 +25,7 @@ use crate::{
 /// given, for no run has others in its results.
 ///
 /// # Errors
-/// When it is there and the system does not let it be read.
+/// If it is there and the system does not let it be read.
 pub fn finished_trials(
     paths: Paths<'_>,
     like: Option<usize>,

@@ -228,7 +228,7 @@ pub fn check_places(config: &Config, given: GivenFiles<'_>) -> Result<(), Error>
 /// Whether a run has a trial of this number, which it may run alone.
 ///
 /// # Errors
-/// When it has none, or trains nothing.
+/// If it has none, or trains nothing.
 pub fn check_trial(config: &Config, trial: Option<usize>) -> Result<(), Error> {
     let Some(trial) = trial else {
         return Ok(());

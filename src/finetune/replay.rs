@@ -48,7 +48,7 @@ struct Line {
 /// The indices, in the list of all tasks' features, that the lines of `file` name in turn.
 ///
 /// # Errors
-/// When a line names no feature, or one more often than there are features of its name.
+/// If a line names no feature, or one more often than there are features of its name.
 pub(super) fn order(file: &Path, train: &[Box<dyn TaskFile>]) -> Result<Vec<usize>, Error> {
     // By the task's place and the feature's number.
     let mut places: HashMap<(usize, u64), VecDeque<usize>> = HashMap::new();

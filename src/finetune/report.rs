@@ -50,7 +50,7 @@ impl RunReport {
     /// them to the files of `dev`.
     ///
     /// # Errors
-    /// When the answers cannot be read or the file cannot be written.
+    /// If the answers cannot be read or the file cannot be written.
     pub fn write(
         &self,
         config: &Config,

@@ -27,7 +27,7 @@ impl RunList {
     /// Looks for the folders of trials in `folder` and below; links are not followed.
     ///
     /// # Errors
-    /// When the folder itself cannot be read.
+    /// If the folder itself cannot be read.
     pub fn of(folder: &Path) -> Result<Self, Error> {
         let mut list = Self::default();
         let (mut trials, mut ledgers) = (Vec::new(), Vec::new());

@@ -1,10 +1,10 @@
-//! What can be wrong with a corpus, with what is made of it, and with what it is read from.
+//! What can be wrong with a corpus, with the files made from it, and with the files used to make them.
 
 use std::{io, path::PathBuf};
 
 use crate::data;
 
-/// Why pre-training data could not be made or read.
+/// Why pre-training data could not be built or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -86,7 +86,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the user ended the work, which is no failure.
+    /// Whether the user stopped the work, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. })
     }

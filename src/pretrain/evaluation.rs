@@ -1,4 +1,4 @@
-//! The evaluation of a run's newest checkpoint, by the reference's figures, which are written.
+//! Evaluates the newest checkpoint of a run with the reference's metrics, and writes them.
 
 use serde_json::{Map, Value};
 
@@ -14,15 +14,14 @@ use crate::{
     train::{checkpoint, run_lock::RunLock},
 };
 
-/// Steps of an evaluation have random numbers of their own.
+/// Evaluation steps have their own random numbers.
 const EVALUATION: u64 = 1 << 62;
 
 impl Pretraining<'_> {
-    /// Evaluates the newest checkpoint and writes the figures, which it returns by the reference's
-    /// names.
+    /// Evaluates the newest checkpoint, writes the metrics, and returns them under the reference's names.
     ///
     /// # Errors
-    /// When there is no model, or the device fails.
+    /// If there is no model, or the device fails.
     pub fn evaluate(&self) -> Result<Map<String, Value>, Error> {
         let (config, model_dir) = (self.config, self.config.model_dir.as_path());
         let untrained = || Error::Untrained {

@@ -1,4 +1,4 @@
-//! Floating-point operations of a step's products, by which a device's work is told.
+//! Floating-point operations of a step's matrix products, a measure of the device's work.
 
 use super::part::Masked;
 use crate::config::{EncoderConfig, PretrainConfig, pretraining::networks::Generator};
@@ -6,8 +6,9 @@ use crate::config::{EncoderConfig, PretrainConfig, pretraining::networks::Genera
 /// A backward pass costs twice a forward pass.
 const PASSES: usize = 3;
 
-/// Those of training on a batch: two for each weight that a token meets in a product, and the two products
-/// of attention; on real tokens, each pass once, whatever is computed again to save memory.
+/// The operations of training on a batch: two for each weight that a token is multiplied with, plus the two
+/// products of attention. They count real tokens, and each pass once even if layers are recomputed to save
+/// memory.
 pub fn operations(config: &PretrainConfig, batch: &[Masked]) -> f64 {
     let (discriminator, generator) = (config.discriminator(), config.generator());
     let kind = config.generator_kind();
@@ -40,7 +41,7 @@ pub fn operations(config: &PretrainConfig, batch: &[Masked]) -> f64 {
     PASSES as f64 * forward.sum::<f64>()
 }
 
-/// A forward pass of an encoder over a sequence.
+/// The forward pass of an encoder over a sequence.
 fn encoder(config: &EncoderConfig, tokens: usize) -> usize {
     let (width, inner) = (config.hidden_size, config.intermediate_size);
     let layer = 4 * width * width + 2 * width * inner;
@@ -88,8 +89,8 @@ mod tests {
             let resolved = PretrainConfig::resolve(Path::new("d"), "m", given);
             operations(&resolved.unwrap().0, &batch)
         };
-        // By hand: 12 · width² weights a layer, and the projection of the embeddings; 8 tokens, of which
-        // 3² + 5² pairs attend.
+        // By hand: 12 · width² weights a layer, and the projection of the embeddings; 8 tokens, with 3² + 5²
+        // pairs in attention.
         let encoder =
             |width: usize| 8 * 2 * (2 * 12 * width * width + 16 * width) + 4 * 2 * width * (9 + 25);
         let discriminator = encoder(64) + 8 * 2 * (64 * 64 + 64);

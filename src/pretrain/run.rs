@@ -1,4 +1,4 @@
-//! A run of pre-training: from the newest checkpoint, or from first values, to the last step.
+//! A pre-training run: from the newest checkpoint, or from initial weights, to the last step.
 
 mod error;
 mod place;
@@ -52,33 +52,33 @@ use crate::{
     },
 };
 
-/// Tokens that are computed at once, if nothing else is asked for.
+/// Tokens in a micro-batch, unless the configuration says otherwise.
 const TOKENS_AT_ONCE: usize = 8192;
 
-/// A run, its hyper-parameters resolved.
+/// A run with resolved hyper-parameters.
 pub struct Pretraining<'a> {
     pub config: &'a PretrainConfig,
     /// Without autodiff.
     pub device: &'a Device,
-    /// The device as people know it.
+    /// The device's name for people.
     pub device_name: String,
     pub arithmetic: Arithmetic,
-    /// How a step is computed in the memory of this machine, which the run's files do not tell; an
-    /// evaluation has none.
+    /// How a step is computed in this machine's memory, which the run's files do not record; an evaluation
+    /// has no plan.
     pub memory: Option<MemoryPlan>,
     pub batches: Batches,
     pub letters: Letters,
-    /// Moves an earlier run's folder aside instead of going on from it.
+    /// Moves an earlier run's folder aside instead of resuming it.
     pub restart: bool,
     pub progress: &'a Progress,
     pub stop: &'a Stop,
 }
 
 impl Pretraining<'_> {
-    /// Trains to the last step; the model's folder then holds the model.
+    /// Trains to the last step; the model's folder then contains the model.
     ///
     /// # Errors
-    /// Whatever keeps it from going on. It goes on from its last checkpoint when it is started again.
+    /// Whatever stops the run. Started again, it resumes from its last checkpoint.
     pub fn train(&self) -> Result<(), Error> {
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;
@@ -115,7 +115,7 @@ impl Pretraining<'_> {
             self.progress,
         )?;
         drop(initial);
-        // Of no more use, and gone already if it was never made.
+        // No longer needed; missing if it was never written.
         let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
         let schedule = Schedule::of(config);
@@ -178,7 +178,7 @@ impl Pretraining<'_> {
             log.step(&record, self.progress)
                 .map_err(io_of(log_path(model_dir), "writing"))?;
             step += 1;
-            // Before the checkpoint: a run that is killed while it is probed goes on from one before.
+            // Before the checkpoint: a run killed during a probe resumes from an earlier one.
             let stopped = self.stop.is_asked() || probed(step, &networks, micro_batch_size)?;
             let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
@@ -231,7 +231,7 @@ impl Pretraining<'_> {
         }
     }
 
-    /// What a checkpoint must share to be gone on from.
+    /// What a checkpoint must match for the run to resume from it.
     fn identity(&self, config: &PretrainConfig, initial_weights: Option<String>) -> Value {
         let mut told = config.decides_training();
         told.insert("arithmetic".to_owned(), self.arithmetic.word().into());
@@ -253,7 +253,7 @@ impl Pretraining<'_> {
         self.memory.is_some_and(|plan| plan.recompute_layers)
     }
 
-    /// What probes are made on, with so many examples at once.
+    /// What probes run on, with micro-batches of this size.
     pub(super) fn place(&self, micro_batch_size: usize) -> Place<'_> {
         Place {
             device: self.device,
@@ -291,7 +291,7 @@ impl Pretraining<'_> {
         }
     }
 
-    /// The gradients of a step. Parts that the device cannot hold are halved.
+    /// The gradients of a step. Halves parts that do not fit on the device.
     pub(super) fn compute(
         &self,
         networks: &Networks,
@@ -321,7 +321,7 @@ impl Pretraining<'_> {
         }
     }
 
-    /// What a step did, but for what is known of it later.
+    /// The record of a step, except for what is known only later.
     fn record(
         &self,
         computed: &StepGradients,
@@ -351,7 +351,7 @@ impl Pretraining<'_> {
         }
     }
 
-    /// What the run is, for whoever reads its folder.
+    /// The run's identity, for whoever reads its folder.
     fn origin(&self, config: &PretrainConfig, steps: u64) -> RunOrigin {
         RunOrigin {
             steps,
@@ -366,8 +366,8 @@ impl Pretraining<'_> {
     }
 }
 
-/// Refuses a batch of special tokens alone: the reference's losses are no numbers then, and nothing would
-/// be learnt here.
+/// Refuses a batch with special tokens only: the reference's losses are NaN then, and nothing would be learnt
+/// here.
 pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
     match batch.iter().all(|masked| masked.slots.is_empty()) {
         false => Ok(()),
@@ -378,7 +378,7 @@ pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
     }
 }
 
-/// A batch in parts of so many examples.
+/// A batch in parts of `size` examples.
 pub(super) fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
     let parts = batch.chunks(size.max(1)).enumerate();
     parts

@@ -185,7 +185,7 @@ impl TrainingCurve {
 /// The lines of a log, which messages call `log`. A last line without end is passed over.
 ///
 /// # Errors
-/// When the file cannot be read or a line is none of such a log.
+/// If the file cannot be read or a line is none of such a log.
 pub(crate) fn read_lines<T: DeserializeOwned>(
     path: &Path,
     log: &'static str,

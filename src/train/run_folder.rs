@@ -172,7 +172,7 @@ fn is_folder(path: &Path) -> bool {
 /// holds the run's lock: nobody else writes there.
 ///
 /// # Errors
-/// When something cannot be removed.
+/// If something cannot be removed.
 pub fn tidy(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut removed = Vec::new();
     let mut bytes = 0;
@@ -273,7 +273,7 @@ fn remove_known(
 /// has left there goes, and what no run has written is moved aside, which `note` hears.
 ///
 /// # Errors
-/// When something cannot be removed or renamed.
+/// If something cannot be removed or renamed.
 pub fn make_way(model_dir: &Path, step: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     for ending in ["", ".tmp", ".old"] {
         let path = model_dir.join(format!("checkpoint-{step}{ending}"));
@@ -291,7 +291,7 @@ pub fn make_way(model_dir: &Path, step: u64, note: &mut dyn FnMut(String)) -> Re
 /// aside.
 ///
 /// # Errors
-/// When it cannot be removed or renamed.
+/// If it cannot be removed or renamed.
 pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let is_gone = remove_checkpoint(path, &mut 0, &mut |_| {})?;
     if is_gone || path.symlink_metadata().is_err() {
@@ -312,7 +312,7 @@ pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
 /// that is half there.
 ///
 /// # Errors
-/// When it cannot be renamed or removed.
+/// If it cannot be renamed or removed.
 pub fn discard(checkpoint: &Path) -> Result<(), Error> {
     let leaving = checkpoint.with_extension("old");
     free(&leaving, &mut |note| log::warn!("{note}"))?;
@@ -333,7 +333,7 @@ pub fn damaged(model_dir: &Path) -> Vec<PathBuf> {
 /// is in it; what else is there is said.
 ///
 /// # Errors
-/// When something cannot be removed.
+/// If something cannot be removed.
 pub fn remove(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut stays = Vec::new();
     let mut bytes = 0;
@@ -401,7 +401,7 @@ pub fn foreign_log(model_dir: &Path, is_foreign: fn(&Path) -> bool) -> Option<Pa
 /// there follows none; `note` hears of it.
 ///
 /// # Errors
-/// When it cannot be removed.
+/// If it cannot be removed.
 pub fn remove_link(path: &Path, note: &mut dyn FnMut(String)) -> io::Result<()> {
     if !path.is_symlink() {
         return Ok(());

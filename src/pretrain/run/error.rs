@@ -1,4 +1,4 @@
-//! What ends a run of pre-training.
+//! What ends a pre-training run.
 
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the user ended the run, which is no failure.
+    /// Whether the user stopped the run, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. } | Self::StoppedBefore)
     }

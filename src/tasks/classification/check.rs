@@ -79,7 +79,7 @@ impl<'a> TextChecker<'a> {
     /// Checks a file, whose split has this name.
     ///
     /// # Errors
-    /// When the file cannot be read or lacks a column, or a row is none of its form.
+    /// If the file cannot be read or lacks a column, or a row is none of its form.
     pub fn check(
         &mut self,
         path: &Path,
