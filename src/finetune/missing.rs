@@ -1,20 +1,20 @@
-//! Trials that the results of a run do not have, and why.
+//! Trials that are missing from a run's results, and why.
 
 use crate::{
     counted::plural,
     train::{lock_holder::Holder, run_lock::told},
 };
 
-/// Why the results of a run lack one of its trials.
+/// Why a trial is missing from a run's results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
     NotFinished,
-    /// Another process is at it, which may have said which.
+    /// Another process is working on it, named if its lock says so.
     Elsewhere(Option<Holder>),
-    /// What was different from this run.
+    /// Its training differs from this run's, as described.
     OtherTraining(String),
     NotEvaluated {
-        /// Whether its model has been removed, so that it cannot be evaluated.
+        /// Whether its model was removed, so that it cannot be evaluated.
         is_gone: bool,
     },
     OtherEvaluation {
@@ -23,7 +23,7 @@ pub(super) enum Missing {
     },
 }
 
-/// What is to be said of the trials that are missing of so many.
+/// Messages about the missing trials, of `of` in all.
 pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
     let open = missing
         .iter()
@@ -64,7 +64,7 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
     lines
 }
 
-/// How a trial is evaluated.
+/// How to evaluate a trial.
 fn evaluated_by(trial: usize, is_gone: bool, it: &str) -> String {
     match is_gone {
         true => {
@@ -74,7 +74,7 @@ fn evaluated_by(trial: usize, is_gone: bool, it: &str) -> String {
     }
 }
 
-/// Numbers as a sentence has them: `1, 2 and 4`.
+/// Numbers as in a sentence: `1, 2 and 4`.
 fn listed(numbers: &[usize]) -> String {
     let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
     match words.split_last() {

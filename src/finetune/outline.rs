@@ -1,4 +1,4 @@
-//! What a training run is about to do, in a line for each part of it, before it costs hours.
+//! What a training run is about to do, one line for each part, before it takes hours.
 
 use indicatif::HumanCount;
 
@@ -16,11 +16,11 @@ use crate::{
     train::{memory_plan::MemoryPlan, objective::Trainable},
 };
 
-/// Training examples that `log_examples` shows of each task.
+/// Training examples of each task that `log_examples` shows.
 const EXAMPLES: usize = 3;
 
 impl Finetune<'_> {
-    /// Says what training is about to do.
+    /// Logs what training is about to do.
     pub(super) fn say_what_will_be_done(
         &self,
         train: &[Box<dyn TaskFile>],
@@ -59,10 +59,10 @@ struct Outline<'a> {
     /// Tokens of all training features, without padding.
     tokens: u64,
     steps: u64,
-    /// The only one that is run.
+    /// The only trial to run.
     trial: Option<usize>,
     memory: MemoryPlan,
-    /// Bytes that training may hold.
+    /// Memory budget of training, in bytes.
     budget: Option<u64>,
 }
 

@@ -1,5 +1,4 @@
-//! Training one trial: from its first values, or from where it stopped, to a folder that stands
-//! alone.
+//! Trains one trial, from initial weights or from where it stopped, into a self-contained folder.
 
 use std::{fs::OpenOptions, path::Path, time::Duration};
 
@@ -36,7 +35,7 @@ use crate::{
 };
 
 impl Finetune<'_> {
-    /// Trains; `between` are the files that are scored between steps.
+    /// Trains; `between` are the files that are scored during training.
     pub(super) fn train(
         &self,
         trial: usize,
@@ -100,8 +99,8 @@ impl Finetune<'_> {
         let trained = run.train(
             adam,
             |device, stored| {
-                // So that a checkpoint can be asked before the run has ended. What fails here fails
-                // again at the end, where it counts.
+                // Makes checkpoints usable for inference before the run ends. What fails here fails again at
+                // the end, where it matters.
                 if let Err(error) = self
                     .describe_begun(&model_dir)
                     .and_then(|()| self.describe_best(&model_dir))
@@ -134,7 +133,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// How a batch is computed in the memory at hand.
+    /// How a batch is computed in the available memory.
     pub(super) fn memory_plan(
         &self,
         trainable: Trainable,
@@ -173,8 +172,8 @@ impl Finetune<'_> {
         )?)
     }
 
-    /// As [`describe`](Self::describe) of a run that begins. The log comes first: by it the folder is
-    /// known for a run's.
+    /// Like [`describe`](Self::describe), at the start of a run. The log comes first: it identifies the
+    /// folder as a run's.
     fn describe_begun(&self, model_dir: &Path) -> Result<(), Error> {
         let log = model_dir.join(run_folder::TRAIN_LOG);
         self.remove_link(&log)?;
@@ -183,7 +182,7 @@ impl Finetune<'_> {
         self.describe(model_dir)
     }
 
-    /// The same of the best weights, if the run keeps them.
+    /// The same for the best weights, if the run keeps them.
     fn describe_best(&self, model_dir: &Path) -> Result<(), Error> {
         if self.config.keep_best.is_none() {
             return Ok(());
@@ -199,7 +198,7 @@ impl Finetune<'_> {
         run_folder::remove_link(path, &mut note).map_err(io(path, "removing a link"))
     }
 
-    /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
+    /// Writes `config.json` and `vocab.txt` beside the record, so that the folder is self-contained.
     pub(super) fn describe(&self, model_dir: &Path) -> Result<(), Error> {
         let path = model_dir.join(CONFIG_FILE);
         self.remove_link(&path)?;
@@ -219,7 +218,7 @@ impl Finetune<'_> {
         write_whole(&to, |out| out.write_all(&vocab)).map_err(io(&to, "writing"))
     }
 
-    /// Makes the model from `stored`, or else from `init_checkpoint`, or else anew.
+    /// Builds the model from `stored`, else from `init_checkpoint`, else with initial weights.
     pub(super) fn build(
         &self,
         trial: usize,

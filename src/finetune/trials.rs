@@ -1,4 +1,4 @@
-//! The trials of a run: which are finished, and what is done with the others.
+//! The trials of a run: which are finished, and how the others proceed.
 
 use std::path::{Path, PathBuf};
 
@@ -27,17 +27,17 @@ use crate::{
     },
 };
 
-/// Where a trial stands when its turn comes.
+/// The state of a trial when its turn comes.
 enum Standing {
-    /// Finished, with these figures if the run evaluates.
+    /// Finished, with these scores if the run evaluates.
     Finished(Option<TrialResults>),
-    /// Trained to the end in so many steps, and to be evaluated.
+    /// Trained to the end, in this many steps; to be evaluated.
     Trained(u64),
-    /// To be trained, from its last checkpoint if it has one.
+    /// To be trained, from its last checkpoint if there is one.
     Open,
 }
 
-/// What all trials of a run have in common.
+/// What all trials of a run share.
 struct Common<'a> {
     data: &'a RunData,
     features: &'a FeatureSet<'a>,
@@ -45,8 +45,8 @@ struct Common<'a> {
 }
 
 impl Finetune<'_> {
-    /// Trains and evaluates the trials that are not finished, takes the figures of the others, and tells
-    /// which are missing.
+    /// Trains and evaluates the unfinished trials, takes the scores of the others, and returns the missing
+    /// ones.
     pub(super) fn train_trials(
         &self,
         data: &RunData,
@@ -85,7 +85,8 @@ impl Finetune<'_> {
         Ok(missing)
     }
 
-    /// Takes the trials that other processes were at when this one began, if they have let go of them.
+    /// Takes over the trials that other processes were working on when this one started, if they have
+    /// released them.
     fn look_again(
         &self,
         claims: &mut Claims,
@@ -167,7 +168,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// Trains a trial if it is not trained, evaluates it, and tells how it ended.
+    /// Trains a trial if necessary, evaluates it, and returns how it ended.
     fn run_trial(
         &self,
         trial: usize,
@@ -180,7 +181,7 @@ impl Finetune<'_> {
         let (data, identity) = (common.data, &common.identity);
         let Trained { model, steps } = match standing {
             Standing::Trained(steps) => {
-                // It may answer in another way than before.
+                // The heads or thresholds may be described differently than before.
                 self.describe(&model_dir)?;
                 let mut stored =
                     record::open(&model_dir.join("model.bpk")).map_err(folder::Error::from)?;
@@ -201,7 +202,7 @@ impl Finetune<'_> {
         figures.report.came_from(&origin);
         let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
         if let Some(scores) = &scores {
-            // A curve of evaluations keeps its last point, which may be of other weights.
+            // The curve of evaluations keeps its last point, which may be from other weights.
             let (of, next) = match config.eval_every {
                 None => ("eval", steps),
                 Some(_) => ("final", steps + 1),
@@ -224,8 +225,8 @@ impl Finetune<'_> {
         })
     }
 
-    /// Takes a trial that is made anew off the list: to other processes it would be finished, and if this
-    /// one is stopped, they might remove what it has left.
+    /// Removes a trial that will be trained again from the list. Otherwise other processes would consider it
+    /// finished and, if this one is stopped, might delete its files.
     fn forget(&self, trial: usize, ledger: &mut Ledger) -> Result<(), Error> {
         if ledger.get(trial).is_none() {
             return Ok(());
@@ -235,7 +236,7 @@ impl Finetune<'_> {
         ledger.forget(trial).map_err(io(&path, "writing"))
     }
 
-    /// Where a trial stands.
+    /// The state of a trial.
     fn standing(
         &self,
         trial: usize,
@@ -256,7 +257,7 @@ impl Finetune<'_> {
         };
         let removed = !matches!(finished.model, Model::Kept(_));
         if !removed && !record.exists() {
-            // Whoever removes a trial's folder wants it made anew.
+            // A user who deletes a trial's folder wants it trained again.
             return Ok(Standing::Open);
         }
         let differing = finished.other_training(&identity.training(trial));
@@ -311,7 +312,7 @@ impl Finetune<'_> {
         Ok(Standing::Finished(scores))
     }
 
-    /// What the evaluation of a trial writes for that trial alone.
+    /// The files that an evaluation writes for this trial alone.
     pub(super) fn files_of(&self, trial: usize) -> Vec<PathBuf> {
         let config = self.config;
         let mut files = match config.do_eval {
@@ -334,9 +335,8 @@ impl Finetune<'_> {
         }
     }
 
-    /// Removes what a finished trial has left in its folder. That it is about to is noted first, so
-    /// that a run that is killed meanwhile goes on with it and with nothing else. Whoever calls this has
-    /// the turn.
+    /// Removes the folder of a finished trial. The intention is recorded first, so that a run that is killed
+    /// meanwhile completes the removal and does nothing else with the folder. The caller must hold the turn.
     pub(super) fn remove_model(
         &self,
         trial: usize,
