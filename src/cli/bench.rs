@@ -147,12 +147,12 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What was timed, and on what.
+/// What was timed, and on which device.
 struct Timed<'a> {
     session: Session<'a>,
     arithmetic: Arithmetic,
     figures: Figures,
-    /// What the line says besides.
+    /// Further keys of the output line.
     more: Map<String, Value>,
 }
 
@@ -201,7 +201,7 @@ fn pretraining<'a>(
     global: &GlobalArgs,
     groups: Vec<Vec<usize>>,
 ) -> anyhow::Result<Timed<'a>> {
-    // What the paper's models of these sizes were trained with.
+    // The settings with which the paper trained models of these sizes.
     let (generator_hidden_size, mask_prob) = match args.model_size {
         ModelSize::Small => (0.25, 0.15),
         ModelSize::Base => (1.0 / 3.0, 0.15),
@@ -256,7 +256,7 @@ fn pretraining<'a>(
 }
 
 impl BenchArgs {
-    /// Tokens of a batch.
+    /// Tokens in a batch.
     fn tokens(&self) -> usize {
         self.batch_size as usize * self.seq_len as usize
     }

@@ -1,4 +1,4 @@
-//! `electra calibrate`: the no-answer threshold that suits a model, stored with it.
+//! `electra calibrate`: chooses the best no-answer threshold for a model and stores it with the model.
 
 use std::{io::Write, path::PathBuf};
 
@@ -49,7 +49,7 @@ pub struct CalibrateArgs {
     pub compute: ComputeArgs,
 }
 
-/// Chooses, stores, and prints what changed.
+/// Chooses and stores the threshold, and prints what changed.
 pub(super) fn run(
     args: &CalibrateArgs,
     global: &GlobalArgs,

@@ -1,4 +1,4 @@
-//! `electra devices`: every adapter, and which device `auto` takes and why.
+//! `electra devices`: lists all adapters, and says which device `auto` picks and why.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ use crate::{
     model::arithmetic::Arithmetic,
 };
 
-/// What kernels are tried at: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
+/// The shape for which kernels are tuned: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
 const SHAPE: ModelShape = ModelShape {
     tokens: 4_096,
     hidden: 1_024,
@@ -52,10 +52,10 @@ pub struct DevicesArgs {
     pub forget: bool,
 }
 
-/// Writes the list.
+/// Prints the list.
 ///
 /// # Errors
-/// If the device that was asked for is not there, or writing to `out` fails.
+/// If the requested device is not available, or writing to `out` fails.
 pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if args.forget {
         return forget(global, out);
@@ -107,8 +107,8 @@ fn forget(global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tries each form of kernel that the device offers, per format of the operands, and keeps the
-/// choice for runs of this model.
+/// Times each kernel variant that the device supports, per operand format, and stores the choice for runs of
+/// this model.
 fn choices(chosen: &Chosen) -> Result<Vec<(Element, AutotuneResult)>, device::Error> {
     let Some(adapter) = &chosen.adapter else {
         return Ok(Vec::new());

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// All files in the folders of a run's tasks: what they are and what they are learnt from.
+/// All files in the folders of a run's tasks: descriptions and data.
 pub(super) fn task_files(config: &Config) -> Vec<PathBuf> {
     let folders = config.task_names.iter();
     let folders = folders.map(|task| config.paths().task_folder(task));
@@ -56,7 +56,7 @@ pub struct FeaturesArgs {
     pub output: PathBuf,
 }
 
-/// The names of all tasks' files.
+/// The names of all data splits of all tasks.
 const SPLITS: [&str; 8] = [
     "train",
     "dev",
@@ -68,7 +68,7 @@ const SPLITS: [&str; 8] = [
     "diagnostic",
 ];
 
-/// Featurises and writes; several tasks stand one after the other.
+/// Featurises and writes the tasks, one after the other.
 pub(super) fn run(
     args: &FeaturesArgs,
     global: &GlobalArgs,

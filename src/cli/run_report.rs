@@ -1,4 +1,4 @@
-//! `electra report` of a run: its tasks' predictions as an evaluation left them, whatever their kind.
+//! `electra report` for a run: its tasks' predictions as written by an evaluation, of every kind.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// How far a figure may lie from the one in the results, as a share of it.
+/// Relative tolerance between a score and the one in the results.
 const SAME: f64 = 1e-5;
 
 /// A run that a report may be of.
@@ -59,10 +59,10 @@ pub struct ReportedRun {
 }
 
 impl ReportedRun {
-    /// The run's flags as other commands have them, if it is given.
+    /// The run's flags in the form that other commands use, if a run is given.
     ///
     /// # Errors
-    /// If there are hyper-parameters without a run.
+    /// If hyper-parameters are given without a run.
     pub(super) fn args(&self) -> anyhow::Result<Option<RunArgs>> {
         match (&self.data_dir, &self.model_name) {
             (Some(data_dir), Some(model_name)) => Ok(Some(RunArgs {
@@ -80,7 +80,7 @@ impl ReportedRun {
     }
 }
 
-/// Writes the page of a run and prints its figures, or as JSON.
+/// Writes the page of a run and prints its scores, or JSON.
 pub(super) fn run(
     run: &RunArgs,
     given_trial: Option<usize>,
@@ -93,12 +93,12 @@ pub(super) fn run(
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
     let (numbers, trials) = trials_of(&config, &results)?;
-    // num_trials may not be given again, and a run may have been broken off.
+    // num_trials may differ from the run's, and a run may have been interrupted.
     let most = config
         .num_trials
         .max(numbers.last().copied().unwrap_or_default());
     let folders = (1..=most).map(|trial| draft.model_dir(trial));
-    // Unless all are kept, only the last trial's folder is there.
+    // Unless all models are kept, only the last trial's folder remains.
     let model = folders
         .rev()
         .find(|folder| folder.join("config.json").is_file());
@@ -117,7 +117,7 @@ pub(super) fn run(
         }
         None => trials.last(),
     };
-    // Those that were evaluated, if not all.
+    // The tasks that were evaluated, if not all.
     let scores = shown.iter().flat_map(|shown| &shown.tasks);
     let first = scores.filter_map(|(_, scores)| Taken::of(scores)).next();
     config.max_eval_examples = config.max_eval_examples.or(first.map(|taken| taken.first));
@@ -175,13 +175,13 @@ pub(super) fn run(
     })
 }
 
-/// Where the figures of a trial are not those that its predictions give, a line a task.
+/// Where a trial's scores differ from those that its predictions yield, one line per task.
 pub(super) fn disputed(results: &TrialResults, sections: &[Box<dyn Sections + '_>]) -> Vec<String> {
     let lines = results.tasks.iter().filter_map(|(task, scores)| {
         let section = sections.iter().find(|section| section.name() == task)?;
         let (key, there, here) = scores.iter().find_map(|(key, figure)| {
             let (there, here) = (figure.value(), section.scores().get(key)?);
-            // The losses behind a mean are written in the digits of an f32.
+            // The losses behind a mean are written with f32 precision.
             let same = (there - here).abs() <= SAME * there.abs().max(here.abs()).max(1.0);
             let same = same || (there.is_nan() && here.is_nan());
             (!same).then_some((key, there, here))
@@ -202,8 +202,8 @@ fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The figures of a run's trials and their numbers, in their order: those of its results, or those of all
-/// trials that are finished, if a process that ended one could not write it there.
+/// The scores of a run's trials and their numbers, in order: those in its results, or those of all finished
+/// trials if the last process could not write them there.
 fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec<TrialResults>)> {
     let told = match results.is_file() {
         true => read_results(results)?,
@@ -220,7 +220,7 @@ fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec
     };
     let all = finished(None)?;
     let Some(numbers) = numbers_of(&told, &all) else {
-        // The results were changed, or are of another program.
+        // The results were changed, or written by another program.
         let numbers = match all.len() == told.len() {
             true => all.into_keys().collect(),
             false => (1..=told.len()).collect(),
@@ -243,8 +243,8 @@ fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec
     Ok((numbers, told))
 }
 
-/// The numbers of the trials whose figures the results tell, which lack those that others are still at;
-/// `None` if one of them is no finished trial's.
+/// The numbers of the trials whose scores are in the results, which lack those still in progress; `None` if
+/// one of them belongs to no finished trial.
 fn numbers_of(
     told: &[TrialResults],
     finished: &BTreeMap<usize, TrialResults>,
@@ -253,7 +253,7 @@ fn numbers_of(
         let tasks = trial.tasks.iter();
         let figures = tasks.flat_map(|(task, scores)| {
             let figures = scores.iter();
-            // As bits, in which a figure that is no number equals itself.
+            // Compared as bits, so that NaN equals itself.
             figures
                 .map(move |(key, figure)| (task.clone(), key.to_owned(), figure.value().to_bits()))
         });
@@ -268,8 +268,8 @@ fn numbers_of(
     numbers.collect()
 }
 
-/// The trial whose files are read; `None` of a run of one, whose files do not name it. The run's trials are
-/// the ones of its results, by number, or without results the `planned` ones.
+/// The trial whose files are read; `None` for a run with one trial, whose files have no number. The run's
+/// trials are those in its results, by number, or the `planned` ones if there are no results.
 fn trial(
     given: Option<usize>,
     done: &[usize],
@@ -302,7 +302,7 @@ fn trial(
     Ok(given.filter(|_| last.max(planned) > 1))
 }
 
-/// The curves of the trials whose logs are there.
+/// The training curves of the trials whose logs exist.
 fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve>> {
     let mut curves = Vec::new();
     for trial in 1..=trials {
@@ -314,7 +314,7 @@ fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve
     Ok(curves)
 }
 
-/// What the page must not take the place of, of a run of so many trials.
+/// Files that the page must not replace, for a run with `trials` trials.
 fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<PathBuf> {
     let paths = config.paths();
     let mut inputs = vec![

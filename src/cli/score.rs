@@ -1,4 +1,4 @@
-//! `electra score`: the official scorers, alone.
+//! `electra score`: the official scorers on their own.
 
 use std::{io::Write, path::PathBuf};
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The file in the folder of `--plots`.
+/// Name of the file in the folder of `--plots`.
 const CURVES: &str = "pr_curves.json";
 
 /// Score answers as the official SQuAD and MRQA scripts do
@@ -70,7 +70,7 @@ fn parse_metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
 }
 
-/// Prints the scorer's figures under its keys, and on standard error by what they were reached.
+/// Prints the scorer's figures under its own keys, and on standard error what they are based on.
 pub(super) fn run(
     args: &ScoreArgs,
     global: &GlobalArgs,
@@ -93,7 +93,7 @@ pub(super) fn run(
         data: args.data.clone(),
         predictions: args.predictions.clone(),
         threshold: match basis.threshold {
-            // Without null odds there is none; one that was given is refused by the scorer.
+            // Without null odds there is no threshold; the scorer refuses one that was given.
             ThresholdChoice::At(threshold) if basis.null_odds.is_some() => Some(threshold),
             _ => args.threshold,
         },
@@ -125,7 +125,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Says which questions and predictions do not meet.
+/// Reports questions without predictions, and predictions without questions.
 fn tell_mismatch(report: &Report, metric: Metric) {
     if let Some(first) = report.missing.first() {
         log::warn!(

@@ -1,4 +1,4 @@
-//! The device of a command, opened once, and what is opened on it.
+//! A command's device, opened once, and what is opened on it.
 
 use std::path::Path;
 

@@ -44,7 +44,7 @@ static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
 });
 
 impl Listener {
-    /// Installs a handler; `insisting` tells whether a second signal ends the process at once.
+    /// Installs a handler; `insisting` is whether a second signal ends the process at once.
     fn hear(&self, signal: i32, code: u8, insisting: bool) {
         // Handlers run in the order of registration: the last sets the flag that the second checks,
         // so that this one acts only when the signal comes again.

@@ -1,4 +1,4 @@
-//! `electra vocab`: a vocabulary of a corpus.
+//! `electra vocab`: trains a vocabulary on a corpus.
 
 use std::{io::Write, path::PathBuf};
 

@@ -1,4 +1,5 @@
-//! `electra data pretrain`: a corpus → a file of examples; `electra data examples`: a look into such files.
+//! `electra data pretrain` builds a file of examples from a corpus; `electra data examples` inspects such
+//! files.
 
 use std::{
     io::{self, Write},
@@ -31,7 +32,7 @@ use crate::{
     },
 };
 
-/// Work is saved this often.
+/// How often progress is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 /// What becomes of letters, as the reference's script has it.
@@ -56,7 +57,7 @@ impl LetterArgs {
         let lower_case = !self.no_lower_case;
         Normalizer {
             lower_case,
-            // Where letters keep their case, the reference's tokenizer keeps their accents.
+            // In cased text, the reference's tokenizer keeps accents.
             strip_accents: lower_case && !self.no_strip_accents,
             split_ideographs: true,
         }

@@ -1,4 +1,4 @@
-//! `electra data split`: a part of a file is held out.
+//! `electra data split`: holds out part of a file.
 
 use std::{io::Write, path::PathBuf};
 
