@@ -1,24 +1,24 @@
-"""Drives `electra serve` and a server of transformers with the same questions and prints what each takes.
+"""Sends the same questions to `electra serve` and to a transformers server, and prints their throughput and latency.
 
   python3 benches/serve.py --electra target/release/electra --checkpoint MODEL --data dev.json
       [--peer HF_FOLDER --peer-python VENV/bin/python] [--clients 8] [--requests 200] [--list N]
 
-The client is Python's standard library: so many threads, each with a connection that is kept, ask one question after the
-other until all are answered. --list N puts N questions into each request (/v1/answers). One line of JSON a server:
-questions a second, p50 and p95 of a request in seconds, answers that are not 200.
+The client uses Python's standard library: --clients threads, each with a persistent connection, ask one question after
+the other until all are answered. --list N puts N questions into each request (/v1/answers). Prints one line of JSON per
+server: questions per second, p50 and p95 of a request in seconds, and the number of responses other than 200.
 
-The peer is what people write with transformers: an http.server whose threads wait for one lock around the model, since
-PyTorch already uses every core for one question. It does what the question-answering pipeline of transformers 4 did
-(version 5 has none): windows of 384 tokens by the tokenizer, one forward pass over all of a question's windows, the best
-span of at most 15 tokens. The head of HF_FOLDER may be untrained: it costs the same. Both read the same passages; the
-checkpoints should have the same encoder (`electra export --format hf`).
+The peer is a typical server for transformers: an http.server whose threads share one lock around the model, because
+PyTorch already uses all cores for one question. It reproduces the question-answering pipeline of transformers 4 (version
+5 has none): the tokenizer's windows of 384 tokens, one forward pass over all windows of a question, the best span of at
+most 15 tokens. The head of HF_FOLDER may be untrained: it costs the same. Both read the same passages; the checkpoints
+should have the same encoder (`electra export --format hf`).
 """
 import argparse, http.client, http.server, json, subprocess, sys, threading, time
 from urllib.parse import urlsplit
 
 
 def questions(path, count):
-    """The first questions of a SQuAD file, over again if there are fewer."""
+    """The first `count` questions of a SQuAD file, repeated if there are fewer."""
     with open(path, encoding="utf-8") as file:
         articles = json.load(file)["data"]
     asked = [{"question": question["question"], "passage": passage["context"]}
@@ -27,7 +27,7 @@ def questions(path, count):
 
 
 def drive(url, path, bodies, clients):
-    """Sends all bodies from so many clients; seconds of each, statuses, and seconds of all."""
+    """Sends all bodies from `clients` threads; returns seconds per request, statuses other than 200, and total seconds."""
     server = urlsplit(url)
     waiting, lock = list(enumerate(bodies))[::-1], threading.Lock()
     seconds, wrong = [0.0] * len(bodies), []
@@ -59,7 +59,7 @@ def drive(url, path, bodies, clients):
 def report(name, url, path, asked, each, clients):
     lists = [asked[place:place + each] for place in range(0, len(asked), each)]
     bodies = [json.dumps(part if each > 1 else part[0]) for part in lists]
-    # Kernels are chosen and caches filled before anything is timed.
+    # Warm up: choose kernels and fill caches before the timing.
     drive(url, path, bodies[:clients], clients)
     seconds, wrong, whole = drive(url, path, bodies, clients)
     seconds.sort()
@@ -79,7 +79,7 @@ def start(command):
 
 
 def peer(folder):
-    """Serves a model of transformers until it is killed."""
+    """Serves a transformers model until it is killed."""
     import torch
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -155,7 +155,7 @@ def main():
         servers.append(("electra", command, "/v1/answers" if args.list > 1 else "/api/answer"))
     if args.peer:
         servers.append(("transformers", [args.peer_python, __file__, "--serve-peer", args.peer], "/"))
-    # One after the other: they would share the cores.
+    # One after the other, because they would compete for the cores.
     for name, command, path in servers:
         server, url = start(command)
         try:

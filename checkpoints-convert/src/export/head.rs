@@ -1,13 +1,14 @@
-//! Which head of a record goes along to `transformers`, whose models have one. Question answering does if
-//! its end does not depend on its start, tagging as it is, and classification and regression in the form
-//! of `transformers`' classifier. The configuration enters; a head, or why none goes along, leaves.
+//! Chooses the head of a record that is exported to `transformers`, whose models have one head. Question
+//! answering can be exported if its end does not depend on its start; tagging always; classification and
+//! regression in the form of `transformers`' classifier. Takes the configuration; yields a head, or the
+//! reason why none is exported.
 
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::head_shape::{DenseKind, DenseShape, HeadShape};
 use crate::hugging_face::Class;
 
-/// A head that goes along.
+/// A head that can be exported.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub task: String,
@@ -16,7 +17,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The dense one that it is; none of questions is.
+    /// Its dense layers; `None` for question answering.
     pub fn dense(&self) -> Option<&DenseShape> {
         match &self.shape {
             HeadShape::Dense(dense) => Some(dense),
@@ -24,7 +25,7 @@ impl Head {
         }
     }
 
-    /// Whether all of it goes along: the classifier of questions without an answer does not.
+    /// Whether all of it is exported; the answerability classifier of question answering is not.
     pub fn is_whole(&self) -> bool {
         match &self.shape {
             HeadShape::Span(span) => !span.answerable_classifier,
@@ -33,18 +34,18 @@ impl Head {
     }
 }
 
-/// The heads of a record by what becomes of them.
+/// The heads of a record: the exported one, and the others with reasons.
 pub(super) struct Heads<'a> {
     config: &'a RecordConfig,
-    /// The one that goes along.
+    /// The exported head.
     pub chosen: Option<Head>,
 }
 
-/// Checks that the record has a head for the task that was asked for, if one was; `file` is its
-/// configuration, as errors call it.
+/// Checks that the record has a head for the requested task, if one was requested; `file` names its
+/// configuration in errors.
 ///
 /// # Errors
-/// It has none.
+/// If it has none.
 pub(super) fn check(config: &RecordConfig, task: Option<&str>, file: &str) -> Result<(), Error> {
     match task.filter(|&task| !config.heads.contains_key(task)) {
         None => Ok(()),
@@ -63,11 +64,11 @@ pub(super) fn check(config: &RecordConfig, task: Option<&str>, file: &str) -> Re
 }
 
 impl<'a> Heads<'a> {
-    /// Chooses the head of `task`, or the only one that can go along; `file` is the configuration, as
-    /// errors call it.
+    /// Chooses the head of `task`, or else the only one that can be exported; `file` names the configuration
+    /// in errors.
     ///
     /// # Errors
-    /// The head of `task` is not there, or cannot go along.
+    /// If the head of `task` does not exist or cannot be exported.
     pub fn choose(config: &'a RecordConfig, task: Option<&str>, file: &str) -> Result<Self, Error> {
         check(config, task, file)?;
         if let Some(task) = task
@@ -94,7 +95,7 @@ impl<'a> Heads<'a> {
         Ok(Self { config, chosen })
     }
 
-    /// The heads that stay behind, with their reasons; of several that could go along each does.
+    /// The heads that are left out, with reasons; if several could be exported, all of them.
     pub fn left_out(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let others = self.config.heads.iter().filter(|(task, _)| {
             let chosen = self.chosen.as_ref();
@@ -138,7 +139,7 @@ pub(super) fn owner<'a>(
     })
 }
 
-/// The class that a head goes along as, or why it does not.
+/// The class as which a head is exported, or why it cannot be.
 fn class(config: &RecordConfig, shape: &HeadShape) -> Result<Class, &'static str> {
     let dense = match shape {
         HeadShape::Span(span) if span.joint_prediction => {
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_head_goes_along_as_the_class_that_computes_the_same() {
-        // Hidden states of 8 values.
+        // Hidden states of size 8.
         let config = config(4, HeadShape::dense(1));
         for (shape, expected) in [
             (head(false, false, false), Ok(Class::Questions)),

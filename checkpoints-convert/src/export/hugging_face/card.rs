@@ -1,7 +1,6 @@
-//! The model card of an export, `README.md`: what is known of a model, its head and its figures enters;
-//! Markdown with the front matter of Hugging Face's hub leaves. What nobody but its maker knows (the
-//! licence, the data's names on the hub, the language) is left to be filled in. Paths of the machine do
-//! not go along.
+//! The model card of an export, `README.md`. Takes what is known of a model, its head and its scores; yields
+//! Markdown with the front matter of Hugging Face's hub. What only the author knows (the licence, the data's
+//! names on the hub, the language) is left to be filled in. Local paths are not included.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,7 +17,7 @@ use crate::printable::printable;
 
 pub(in crate::export) const FILE: &str = "README.md";
 
-/// How the front matter begins.
+/// The start of the front matter.
 pub(super) const FRONT: &str = "---\n\
     # Fill these in before you publish the model; the keys are those of\n\
     # https://huggingface.co/docs/hub/model-cards\n\
@@ -27,7 +26,7 @@ pub(super) const FRONT: &str = "---\n\
     datasets:\n\
     library_name: transformers\n";
 
-/// The settings of a run that decide its model, in the order of the card.
+/// The settings that determine a run's model, in the order of the card.
 const SETTINGS: [&str; 19] = [
     "model_name",
     "model_size",
@@ -50,7 +49,7 @@ const SETTINGS: [&str; 19] = [
     "seed",
 ];
 
-/// What a card says.
+/// The contents of a card.
 pub(super) struct Card<'a> {
     name: String,
     heads: &'a Heads<'a>,
@@ -59,12 +58,12 @@ pub(super) struct Card<'a> {
 }
 
 impl<'a> Card<'a> {
-    /// That of the model that goes to the folder `out`, whose name it has.
+    /// The card of a model exported to the folder `out`, after which it is named.
     pub fn new(source: &Source, heads: &'a Heads<'a>, out: &Path) -> Self {
         let head = heads.chosen.as_ref();
         Self {
             name: name_of(out),
-            // A head without its classifier answers otherwise than the one that was marked.
+            // Without its classifier, a head answers differently from the one that was scored.
             figures: match head.filter(|head| head.is_whole()) {
                 Some(head) => figures::of(source, &head.task),
                 None => Vec::new(),
@@ -209,7 +208,7 @@ impl<'a> Card<'a> {
     }
 }
 
-/// The name of a model that goes to the folder `out`.
+/// The name of a model exported to the folder `out`.
 pub(super) fn name_of(out: &Path) -> String {
     let folder = out.canonicalize().ok();
     let folder = folder.as_deref().unwrap_or(out).file_name();
@@ -217,7 +216,7 @@ pub(super) fn name_of(out: &Path) -> String {
     printable(&name).into_owned()
 }
 
-/// A table of those of the settings that a run has.
+/// Writes a table of the given settings, as far as a run has them.
 pub(super) fn write_settings(
     out: &mut String,
     keys: &[&str],
@@ -242,7 +241,7 @@ pub(super) fn write_settings(
     Ok(())
 }
 
-/// A text in YAML, whose double quotes are JSON's.
+/// A string in YAML, whose double-quoted strings are JSON's.
 pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -256,7 +255,7 @@ fn purpose(head: &Head) -> &'static str {
     }
 }
 
-/// What whoever uses the head in `transformers` has to know.
+/// What a user of the head in `transformers` must know.
 fn note(head: &Head) -> Option<String> {
     let Some(dense) = head.dense() else {
         return Some(
