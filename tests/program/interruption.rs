@@ -26,7 +26,7 @@ fn model_of(run: &SmallRun, trial: usize) -> PathBuf {
     run.trial_dir(trial).join("model.bpk")
 }
 
-/// What three trials leave that nobody disturbed.
+/// The results of three trials without interruption.
 pub(super) struct Undisturbed {
     length: Duration,
     /// Result files and their bytes, by path below the folder of results.

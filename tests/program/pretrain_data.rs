@@ -70,7 +70,7 @@ fn counts_are_printed_and_a_second_run_finds_the_file() {
     );
     assert_eq!(fs::read(folder.path().join("text.tokens")).unwrap(), bytes);
 
-    // Beside the whole file, what its process left is removed, and what is somebody's stays.
+    // Beside the complete file, the remains of its process are removed, and foreign files stay.
     let partial = folder.path().join("text.tokens.partial");
     fs::create_dir(&partial).unwrap();
     fs::write(partial.join("lengths"), "").unwrap();

@@ -1,5 +1,5 @@
-//! `electra pretrain` as a user meets it: what a run leaves, how it goes on after an end, what it begins
-//! with, and what it says where it cannot.
+//! Tests `electra pretrain`: the files of a run, how it resumes after an interruption, which weights it
+//! starts from, and its error messages.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use crate::support::place::{golden, tiny_vocabulary};
 use serde_json::Value;
 
-/// Networks that learn in seconds.
+/// Networks that train in seconds.
 const SMALL: [&str; 10] = [
     "vocab_size=2048",
     "embedding_size=32",
@@ -50,7 +50,7 @@ impl Place {
         self.bare(name, &[&SMALL[..], sets].concat())
     }
 
-    /// With these settings alone.
+    /// With these settings only.
     fn bare(&self, name: &str, sets: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
         command
@@ -142,12 +142,12 @@ fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
     ] {
         assert!(log[0][key].is_number(), "{key}: {}", log[0]);
     }
-    // Chance at first: the logarithm of 2,048, and of 2.
+    // Chance level at first: the logarithm of 2,048, and of 2.
     let first = |key: &str| log[0][key].as_f64().unwrap();
     assert!((first("masked_lm_loss") - 7.62).abs() < 0.3, "{}", log[0]);
     assert!((first("disc_loss") - 0.69).abs() < 0.2, "{}", log[0]);
 
-    // From an earlier checkpoint, whatever the log says of later steps.
+    // Resumes from an earlier checkpoint, whatever the log contains of later steps.
     for gone in ["checkpoint-4", "checkpoint-6"] {
         fs::remove_dir_all(place.path(&format!("models/m/{gone}"))).unwrap();
     }
@@ -216,7 +216,7 @@ fn micro_batches_change_nothing_but_rounding() {
     for (whole, parts) in place.log("whole").iter().zip(&place.log("parts")) {
         for key in ["loss", "masked_lm_loss", "disc_loss", "grad_norm"] {
             let [whole, parts] = [whole, parts].map(|line| line[key].as_f64().unwrap());
-            // Masks, samples and dropout are the same; sums are in another order.
+            // Masks, samples and dropout are the same; sums are in a different order.
             assert!((whole / parts - 1.0).abs() < 1e-4, "{key} {whole} {parts}");
         }
     }
@@ -232,13 +232,13 @@ fn a_batch_of_2048_is_the_same_in_any_parts() {
         succeeds(&mut place.pretrain(name, &sets));
         place.log(name)[0].clone()
     };
-    // 2,048 is no multiple of 100: the last part has 48.
+    // 2,048 is not a multiple of 100: the last part has 48.
     let (few, many) = (log("few", "1024"), log("many", "100"));
     assert_eq!(few["examples"], 2048);
     assert_eq!(few["tokens"], many["tokens"]);
     for key in ["loss", "masked_lm_loss", "disc_loss", "grad_norm"] {
         let [few, many] = [&few, &many].map(|line| line[key].as_f64().unwrap());
-        // Sums of 2,048 examples in another order; a mean of the parts' means is off by far more.
+        // Sums of 2,048 examples in a different order; a mean of the parts' means is off by far more.
         assert!((few / many - 1.0).abs() < 1e-4, "{key} {few} {many}");
     }
 }
@@ -269,7 +269,7 @@ fn hours_make_the_run_that_their_steps_make() {
     assert_eq!(warm_up, 2.min(steps / 10));
     assert_eq!(place.log("timed").len() as u64, steps);
 
-    // The same as by the number itself.
+    // Identical to a run with this number of steps.
     let told = [
         format!("num_train_steps={steps}"),
         format!("num_warmup_steps={warm_up}"),
@@ -284,7 +284,7 @@ fn hours_make_the_run_that_their_steps_make() {
         assert!(counted == *made, "{file} differs");
     }
 
-    // Begun again, it measures nothing and makes the same.
+    // Restarted, it measures nothing and yields the same model.
     let without_checkpoints = || {
         for entry in fs::read_dir(path("")).unwrap() {
             let entry = entry.unwrap();
@@ -302,7 +302,7 @@ fn hours_make_the_run_that_their_steps_make() {
         assert!(fs::read(path(file)).unwrap() == *made, "{file} differs");
     }
 
-    // Another run is refused where a checkpoint is left, and measured for itself where none is.
+    // A run with other settings is refused if there is a checkpoint, and measured again if there is none.
     let other = |set: &str| {
         let mut command = place.bare("timed", &[&without_steps[..], &[set]].concat());
         command.args(["--hours", "0.002"]);
@@ -467,7 +467,7 @@ fn a_probe_is_scored_and_changes_nothing() {
     let html = fs::read_to_string(place.path("run.html")).unwrap();
     assert!(html.contains("\"name\":\"rte: accuracy\""));
 
-    // Killed in the probe after step 4, whose line is half written.
+    // Killed during the probe after step 4, whose line is incomplete.
     for gone in ["checkpoint-4", "checkpoint-6"] {
         fs::remove_dir_all(place.path(&format!("models/probed/{gone}"))).unwrap();
     }
@@ -511,13 +511,13 @@ fn continuing_takes_the_sizes_from_the_model() {
     };
     succeeds(&mut run("m", &[&from]));
     let first = place.log("m")[0].clone();
-    // As the reference found it at first: 4.8 and 0.40; a new model has 7.6 and 0.69.
+    // The reference's initial losses: 4.8 and 0.40; a new model has 7.6 and 0.69.
     assert!(first["masked_lm_loss"].as_f64().unwrap() < 5.6, "{first}");
     assert!(first["disc_loss"].as_f64().unwrap() < 0.5, "{first}");
-    // What it made is gone on from likewise.
+    // A run can continue from its result in the same way.
     succeeds(&mut run("again", &["init_checkpoint=models/m"]));
     assert!(place.log("again")[0]["masked_lm_loss"].as_f64().unwrap() < 5.6);
-    // So is a run that had no generator.
+    // So can a run from one without a generator.
     succeeds(&mut place.pretrain("uniform", &["uniform_generator=true", "num_train_steps=2"]));
     succeeds(&mut run("more", &["init_checkpoint=models/uniform"]));
     let config = fs::read(place.path("models/more/config.json")).unwrap();
@@ -535,7 +535,7 @@ fn continuing_takes_the_sizes_from_the_model() {
         message.contains("nowhere: expected a model to go on from"),
         "{message}"
     );
-    // The same tokens in another order.
+    // The same tokens in a different order.
     let vocab = fs::read_to_string(place.path("vocab.txt")).unwrap();
     let mut lines: Vec<&str> = vocab.lines().collect();
     let last = lines.len() - 1;
@@ -579,7 +579,7 @@ fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
     // The reference's first evaluation: 4.8 and 0.40; a new model has 7.6 and 0.69.
     assert!(of_zip["masked_lm_loss"].as_f64().unwrap() < 5.6, "{of_zip}");
     assert!(of_zip["disc_loss"].as_f64().unwrap() < 0.5, "{of_zip}");
-    // What was pre-trained, and what was converted with its generator, is gone on from likewise.
+    // A run continues in the same way from a pre-trained model, and from one converted with its generator.
     let of_run = first("run", &place.path("models/zip"));
     assert!(of_run["masked_lm_loss"].as_f64().unwrap() < 5.6, "{of_run}");
     let mut convert = Command::new(env!("CARGO_BIN_EXE_electra"));
@@ -596,7 +596,7 @@ fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
         message.contains("found no generator.bpk beside model.bpk"),
         "{message}"
     );
-    // Another generator than the checkpoint has.
+    // A generator of a different size than the checkpoint's.
     let from = format!("init_checkpoint={}", zip.display());
     let sets = [&TINY[..], &["generator_hidden_size=0.25", from.as_str()]].concat();
     let message = fails(&mut place.pretrain("other", &sets));
@@ -628,7 +628,7 @@ fn what_cannot_be_trained_is_told() {
         assert!(message.contains(expected), "{message}");
         assert!(!place.path("models/m/model.bpk").exists());
     }
-    // A converted model in the run's place is somebody's.
+    // A converted model in the run's folder is foreign.
     let zip = golden("models/electra_tiny.zip");
     checkpoints_convert::convert(&zip, &place.path("models/m"), &mut |_, _| {}).unwrap();
     let message = fails(&mut place.pretrain("m", &[]));

@@ -1,5 +1,5 @@
-//! `electra finetune --trial K`: trials of one run by several processes, which leave what one process leaves
-//! that runs them one after the other.
+//! Tests `electra finetune --trial K`: several processes run the trials of one run, with the same result as
+//! one process that runs them in turn.
 #![cfg(unix)]
 
 use std::{
@@ -22,7 +22,7 @@ fn trial(run: &SmallRun, more: &[&str]) -> Command {
     command
 }
 
-/// What a process printed, and what it said.
+/// The output of a process, and its messages.
 #[track_caller]
 fn ended(child: Child) -> (String, String) {
     texts(child.wait_with_output().unwrap(), 0)
@@ -35,7 +35,7 @@ fn texts(output: Output, code: i32) -> (String, String) {
     (out, told)
 }
 
-/// Runs to the end that is expected, and returns what was printed and said.
+/// Runs to the expected end, and returns output and messages.
 #[track_caller]
 fn run_trial(run: &SmallRun, more: &[&str], code: i32) -> (String, String) {
     texts(trial(run, more).output().unwrap(), code)
@@ -58,7 +58,8 @@ fn trials_of_several_processes_end_as_those_of_one() {
     for child in children {
         ended(child);
     }
-    // Whichever of the two ended last, the results have both, and the files without a number are the third's.
+    // Whichever of the two ends last, the results contain both, and the files without a number are the third
+    // trial's.
     let all: Vec<Value> =
         serde_json::from_slice(&whole.results[&PathBuf::from("squad_results.json")]).unwrap();
     assert_eq!(results(&run), [all[0].clone(), all[2].clone()]);
@@ -74,7 +75,7 @@ fn trials_of_several_processes_end_as_those_of_one() {
         assert_eq!(own[key]["file"], format!("squad_{name}_3.json"));
         assert_eq!(last[key]["file"], format!("squad_{name}.json"));
     }
-    // A trial that is finished trains nothing, and what is missing is said.
+    // A finished trial is not trained again, and the missing ones are reported.
     let (out, told) = run_trial(&run, &["--trial", "1"], 0);
     assert!(told.contains("trial 1 of 3: finished before"), "{told}");
     assert!(!told.contains("parameters: "), "{told}");
@@ -113,7 +114,7 @@ fn a_trial_that_another_process_is_at_is_refused_and_passed_over() {
     let run = SmallRun::of_trials();
     let first = trial(&run, &["--trial", "1"]).spawn().unwrap();
     run.wait_for_checkpoint(1);
-    // Held back, so that it does not end before the others begin.
+    // Suspended, so that it does not end before the others start.
     signal(&first, "-STOP");
     let holder = format!("(process {}", first.id());
     let (_, told) = run_trial(&run, &["--trial", "1"], 2);
@@ -121,7 +122,7 @@ fn a_trial_that_another_process_is_at_is_refused_and_passed_over() {
     assert!(told.contains(&expected), "{told}");
     let (_, told) = run_trial(&run, &["--restart"], 2);
     assert!(told.contains(&expected), "{told}");
-    // A run without --trial makes the others.
+    // A run without --trial runs the others.
     let (_, told) = run_trial(&run, &[], 0);
     let expected =
         format!("missing in the results: trial 1 of 3, which another process trains {holder}");
@@ -145,10 +146,10 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
     assert!(told.contains("going on from"), "{told}");
     let missing = "missing in the results: trials 1 and 3 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
-    // Its folder is the only one that tells what the run was told.
+    // Only its folder records the run's settings.
     assert!(run.trial_dir(2).join("model.bpk").is_file());
 
-    // Other settings are those of another run.
+    // Other settings belong to another run.
     let (_, told) = run_trial(&run, &["--trial", "3", "--set", "learning_rate=1e-3"], 2);
     assert!(
         told.contains("squad_model_trials.json") && told.contains("learning_rate: "),
@@ -174,13 +175,13 @@ fn a_trial_that_is_made_anew_is_not_finished_to_the_others() {
     run_trial(&run, &["--trial", "1"], 0);
     run_trial(&run, &["--trial", "2"], 0);
     assert!(!run.trial_dir(1).join("model.bpk").exists());
-    // Whoever removes a folder wants the trial made anew.
+    // Deleting a folder means that the trial must be trained again.
     fs::remove_dir_all(run.trial_dir(2)).unwrap();
     let mut second = trial(&run, &["--trial", "2"]).spawn().unwrap();
     run.wait_for_checkpoint(2);
     second.kill().unwrap();
     second.wait().unwrap();
-    // The process that ends the third removes the models of finished trials alone.
+    // The process that finishes the third trial removes only the models of finished trials.
     let (_, told) = run_trial(&run, &["--trial", "3"], 0);
     let missing = "missing in the results: trial 2 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
@@ -204,7 +205,7 @@ fn the_answers_of_the_only_trial_stay_when_another_joins_it() {
         let last = bytes(format!("squad_{kind}.json"));
         assert!(bytes(format!("squad_{kind}_1.json")) == *first, "{kind}");
         assert!(bytes(format!("squad_{kind}_2.json")) == last, "{kind}");
-        // The other files may happen to be alike.
+        // The other files may happen to be equal.
         assert!(kind != "null_odds" || last != *first);
     }
     let record = json(qa("squad_preds_1.provenance.json".to_owned()));
@@ -263,7 +264,7 @@ fn processes_share_the_trials_of_a_sweep() {
         let (_, told) = ended(child);
         assert!(told.contains("cell 2 of 2: learning_rate=0.002"), "{told}");
     }
-    // Nothing is left to do, and the table is whole.
+    // Nothing is left to do, and the table is complete.
     let (out, told) = texts(sweep(&shared, &[]).output().unwrap(), 0);
     assert_eq!(told.matches("finished before").count(), 4, "{told}");
     assert!(!told.contains("parameters: "), "{told}");

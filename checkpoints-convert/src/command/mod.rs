@@ -197,7 +197,7 @@ impl ExportArgs {
     /// Writes the files, and prints what was left out.
     ///
     /// # Errors
-    /// As [`export_head`] and [`export_network`], and a network that TensorFlow is to be given.
+    /// As for [`export_head`] and [`export_network`], and if a network is requested for TensorFlow.
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let written = bar::with_bar(manner, |progress| match (self.network, self.format) {
             (Some(_), Format::Tf) => Err(crate::Error::NetworkOfTensorflow),
@@ -268,7 +268,7 @@ fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
         }
     }
     for (reason, parameters) in by_reason {
-        // Those of a head are named one by one, those of a network fill no screen.
+        // A head's tensors are listed one by one; a network has too many for a screen.
         if parameters.len() > MOST_NAMED {
             writeln!(out, "left out: {} parameters ({reason})", parameters.len())?;
             continue;
