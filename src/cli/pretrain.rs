@@ -222,7 +222,7 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     if args.preset == Some(PretrainPreset::Continue) {
         let Some(Value::String(path)) = user.get("init_checkpoint") else {
             bail!(
-                "--preset continue: expected a model to go on from, found none; give --set \
+                "--preset continue: expected a model to continue from, found none; give --set \
                  init_checkpoint=PATH: a released zip or folder, or the folder of another run"
             );
         };
@@ -248,8 +248,8 @@ fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyho
     let own = Vocab::parse(&String::from_utf8_lossy(&own.bytes), &name)?;
     ensure!(
         settings::Vocabulary::of(&own) == settings::Vocabulary::of(vocab),
-        "{}: expected the vocabulary of the model that the run goes on from, found another, by which its \
-         tokens mean other words; give --set vocab_file={}",
+        "{}: expected the vocabulary of the model that the run continues from, found another, whose ids \
+         stand for other tokens; give --set vocab_file={}",
         vocab_file.display(),
         match name.ends_with(".txt") {
             true => name,

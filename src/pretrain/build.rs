@@ -187,7 +187,7 @@ impl Work<'_> {
             let files = self.corpus.files.len();
             return Err(Error::Corpus {
                 path: self.corpus.folder.clone(),
-                found: format!("not one token in {}", grouped(files, "file")),
+                found: format!("no token in {}", grouped(files, "file")),
                 advice: "put text there that the vocabulary is made for",
             });
         }
@@ -288,7 +288,9 @@ impl Work<'_> {
             return Ok(None);
         };
         if !found.is_file() || !TokenFile::is_one(output) {
-            return Err(exists("is there already, and holds no examples".to_owned()));
+            return Err(exists(
+                "already exists, and is not a file of examples".to_owned(),
+            ));
         }
         let header = TokenFile::open(output)?.header().clone();
         let made = modified(&found);
@@ -302,7 +304,7 @@ impl Work<'_> {
             })
             .or_else(|| newer().map(|file| format!("an older {}", file.name)));
         match differing {
-            Some(differing) => Err(exists(format!("is there already, made with {differing}"))),
+            Some(differing) => Err(exists(format!("already exists, made with {differing}"))),
             None => Ok(Some(header)),
         }
     }
@@ -313,7 +315,7 @@ fn failed(folder: &Path, source: io::Error) -> Error {
         path: folder.to_owned(),
         action: "writing",
         source,
-        advice: "make room or check the permissions, and give the same command: it goes on",
+        advice: "free space or check the permissions, and repeat the command: it resumes",
     }
 }
 

@@ -65,14 +65,14 @@ impl Corpus {
             advice,
         };
         if folder.is_file() {
-            return Err(wrong("a file", "give the folder that it lies in"));
+            return Err(wrong("a file", "give the folder that contains it"));
         }
         let mut files = Vec::new();
         let mut hidden = 0;
         walk(folder, "", 0, &mut files, &mut hidden)?;
         if hidden > 0 {
             let files = counted(hidden, "hidden file");
-            log::warn!("{}: {files} (.NAME) passed over", folder.display());
+            log::warn!("{}: {files} (.NAME) skipped", folder.display());
         }
         if files.is_empty() {
             return Err(wrong(
@@ -144,7 +144,7 @@ fn walk(
     if depth > DEEPEST {
         return Err(Error::Corpus {
             path: folder.to_owned(),
-            found: "folders in folders without an end".to_owned(),
+            found: "endlessly nested folders".to_owned(),
             advice: "remove the link that leads back",
         });
     }
@@ -283,6 +283,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
         let message = Corpus::find(folder.path()).unwrap_err().to_string();
-        assert!(message.contains("without an end"), "{message}");
+        assert!(message.contains("endlessly nested"), "{message}");
     }
 }

@@ -26,8 +26,8 @@ pub enum Error {
     },
 
     #[error(
-        "{file}: line {line}: expected an object with the key text: {found}; a row of a .jsonl file \
-         is {{\"text\": \"…\"}}, other keys are passed over"
+        "{file}: line {line}: expected an object with the key text: {found}; a row of a .jsonl file is \
+         {{\"text\": \"…\"}}, other keys are ignored"
     )]
     Row {
         file: String,
@@ -36,7 +36,7 @@ pub enum Error {
     },
 
     #[error(
-        "{}: lies in the corpus {}, whose files are all read as text; {advice}",
+        "{}: is inside the corpus {}, whose files are all read as text; {advice}",
         file.display(),
         corpus.display()
     )]
@@ -46,12 +46,12 @@ pub enum Error {
         advice: &'static str,
     },
 
-    #[error("{}: {found}; remove it to make it anew, or choose another --output", output.display())]
+    #[error("{}: {found}; remove it to build it again, or choose another --output", output.display())]
     Exists { output: PathBuf, found: String },
 
     #[error(
-        "{}: holds what an interrupted run made with {differing}; give the same to go on, or remove the \
-         folder to begin anew",
+        "{}: contains what an interrupted run made with {differing}; use the same to resume it, or remove \
+         the folder to start over",
         folder.display()
     )]
     OtherRun { folder: PathBuf, differing: String },
@@ -81,7 +81,7 @@ pub enum Error {
         advice: &'static str,
     },
 
-    #[error("stopped at {place}; the same command goes on")]
+    #[error("stopped at {place}; the same command resumes")]
     Stopped { place: String },
 }
 

@@ -195,7 +195,7 @@ impl Pretraining<'_> {
             // A checkpoint of another run is refused where it is opened.
             if differing.is_empty() || checkpoint::newest(&config.model_dir, &mut note)?.is_some() {
                 note(format!(
-                    "hours = {hours}: {} steps, as was decided when the run began ({file})",
+                    "hours = {hours}: {} steps, as decided when the run started ({file})",
                     decided.num_train_steps
                 ));
                 return Ok(decided.applied(config));
@@ -205,7 +205,7 @@ impl Pretraining<'_> {
                 _ => differing.join(", "),
             };
             note(format!(
-                "{file}: was decided for another run ({differing}), of which no checkpoint is left; the rate \
+                "{file}: belongs to another run ({differing}), which has no checkpoint; the time per step \
                  is measured again"
             ));
         }
@@ -218,8 +218,8 @@ impl Pretraining<'_> {
         let Rate { seconds, steps, .. } = rate;
         decided.write(&path)?;
         note(format!(
-            "hours = {hours}: a step takes {seconds:.3} s by {steps} that were measured, so that {} fit, \
-             {} of them to warm up, with a twentieth of the time for checkpoints; kept in {file}",
+            "hours = {hours}: a step takes {seconds:.3} s (measured over {steps} steps), so that {} fit, {} of \
+             them for warm-up; a twentieth of the time is left for checkpoints; stored in {file}",
             decided.num_train_steps, decided.num_warmup_steps
         ));
         Ok(decided.applied(config))

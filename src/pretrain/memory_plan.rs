@@ -246,7 +246,7 @@ pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> 
     let unlimited = (at_once(limits) / config.max_seq_length.max(1)).max(1);
     let usual = unlimited.min(config.train_batch_size);
     let again = match plan.recompute_layers {
-        true => ", layers computed again",
+        true => ", layers recomputed",
         false => "",
     };
     (plan.micro_batch_size < usual || plan.recompute_layers).then(|| {

@@ -45,8 +45,8 @@ pub enum Error {
         source: checkpoints_convert::Error,
     },
     #[error(
-        "{path}: expected a model to go on from, found none; give a released zip or folder, or the folder \
-         of another run with model.bpk, generator.bpk and config.json"
+        "{path}: expected a model to continue from, found none; give a released zip or folder, or the \
+         folder of another run with model.bpk, generator.bpk and config.json"
     )]
     NoModel { path: PathBuf },
     #[error(

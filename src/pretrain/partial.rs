@@ -174,7 +174,7 @@ impl Partial {
         match (&state.file, corpus.files.get(place)) {
             (Some(file), Some(now)) if !same(file, now) => {
                 log::warn!(
-                    "{}: has changed since, and is read anew",
+                    "{}: has changed since, and is read again",
                     now.path.display()
                 );
                 Ok(Some(state.file_begin))
@@ -218,7 +218,7 @@ impl Partial {
         drop(_lock);
         if let Err(error) = fs::remove_dir_all(&folder) {
             let folder = folder.display();
-            log::warn!("{folder}: removing failed: {error}; it is needed no more");
+            log::warn!("{folder}: removing failed: {error}; it is no longer needed");
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{}: expected the folder of a pre-training run, with {}, found none; of a run of electra finetune \
+        "{}: expected the folder of a pre-training run, with {}, found none; for a run of electra finetune, \
          give --data-dir and --model-name instead",
         path.display(),
         step_log::FILE
@@ -316,8 +316,8 @@ mod tests {
         let mut steps: Vec<StepRecord> = (0..1_000).map(step).collect();
         // Old values have no effect: the figures are those of the last 500 steps.
         steps[0].loss = 1e6;
-        steps[499].warnings = vec!["the loss scale sinks: it is 32".to_owned()];
-        steps[999].warnings = vec!["the loss scale sinks: it is 16".to_owned()];
+        steps[499].warnings = vec!["the loss scale keeps falling: it is 32".to_owned()];
+        steps[999].warnings = vec!["the loss scale keeps falling: it is 16".to_owned()];
         let folder = folder(&steps);
         let origin = RunOrigin {
             steps: 8_200,

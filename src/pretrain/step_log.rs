@@ -158,8 +158,8 @@ impl StepLog {
         if record.unmaskable > 0 && !self.told {
             self.told = true;
             progress.note(&format!(
-                "step {}: {} of {} examples are special tokens alone, which teach the generator nothing; \
-                 the log counts such examples as unmaskable",
+                "step {}: {} of {} examples have only special tokens, from which the generator learns \
+                 nothing; the log counts them as unmaskable",
                 record.step, record.unmaskable, record.examples
             ));
         }

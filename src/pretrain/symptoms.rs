@@ -53,15 +53,15 @@ impl fmt::Display for Symptom {
             Self::GeneratorTooStrong { replaced } => write!(
                 f,
                 "the generator is too strong: {} of the masked tokens were replaced, which leaves the \
-                 discriminator little to find; make it smaller (generator_hidden_size, \
-                 generator_layers), or see whether the text repeats itself",
+                 discriminator little to find; make the generator smaller (generator_hidden_size, \
+                 generator_layers), or check whether the text repeats itself",
                 percent(replaced)
             ),
             Self::GeneratorAtChance { accuracy } => write!(
                 f,
-                "the generator is at chance: it has {} of the masked tokens right, as if it guessed the \
-                 most frequent one always; lower learning_rate, or see whether the examples are of this \
-                 vocabulary",
+                "the generator is at chance: it has {} of the masked tokens right, as if it always guessed \
+                 the most frequent one; lower learning_rate, or check whether the examples were made with \
+                 this vocabulary",
                 percent(accuracy)
             ),
             Self::DiscriminatorCollapsed { recall, auc } => write!(
@@ -72,7 +72,7 @@ impl fmt::Display for Symptom {
             ),
             Self::LossScaleSinks { scale } => write!(
                 f,
-                "the loss scale sinks: it is {scale}, since gradients keep leaving f16's range; lower \
+                "the loss scale keeps falling: it is {scale}, because gradients keep overflowing f16; lower \
                  learning_rate, or give --precision f32"
             ),
         }

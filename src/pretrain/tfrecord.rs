@@ -184,7 +184,7 @@ impl RecordFile {
             || !rest_is(&mask, real, 0)
             || !rest_is(&segments[..real], first, 1)
         {
-            return Err(wrong("a mask or segments that are none"));
+            return Err(wrong("an invalid mask or invalid segments"));
         }
         example.first = first;
         example.ids.clear();
@@ -365,7 +365,10 @@ mod tests {
         ] {
             let (_folder, path) = file(&[record(&ids, &mask, &segments)]);
             let message = RecordFile::open(&path, &vocabulary()).unwrap_err();
-            assert!(message.to_string().contains("that are none"), "{message}");
+            assert!(
+                message.to_string().contains("invalid segments"),
+                "{message}"
+            );
         }
         let (_folder, path) = file(&[b"\x0A\x00".to_vec()]);
         let message = RecordFile::open(&path, &vocabulary()).unwrap_err();

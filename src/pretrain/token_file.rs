@@ -110,9 +110,9 @@ impl Header {
         let (length, sum) = (number(16), number(20));
         let text = length
             .and_then(|length| page.get(BEFORE_TEXT..BEFORE_TEXT.checked_add(length as usize)?));
-        let text = text.ok_or("a first page that tells a wrong length")?;
+        let text = text.ok_or("a first page with a wrong length")?;
         if sum != Some(crc32c::crc32c(text)) {
-            return Err("a first page whose sum is wrong".to_owned());
+            return Err("a first page whose checksum is wrong".to_owned());
         }
         serde_json::from_slice(text).map_err(|error| format!("a first page that says {error}"))
     }
@@ -151,7 +151,7 @@ pub struct TokenFile {
     index: u64,
 }
 
-const MADE_ANEW: &str = "make it anew with electra data pretrain, or copy it again";
+const MADE_ANEW: &str = "build it again with electra data pretrain, or copy it again";
 
 impl TokenFile {
     /// Whether a file starts like one of this kind.
@@ -185,7 +185,7 @@ impl TokenFile {
         }
         if page[15] != MAGIC[15] {
             let version = char::from(page[15]).escape_default();
-            let advice = "read it with the version of electra that made it, or make it anew";
+            let advice = "read it with the version of electra that made it, or build it again";
             return Err(wrong(format!("one of version {version}"), advice));
         }
         let header = Header::of_page(&page).map_err(|found| wrong(found, MADE_ANEW))?;
@@ -236,7 +236,7 @@ impl TokenFile {
             path: self.path.clone(),
             expected: format!("ids of the vocabulary of {}", described(vocabulary)),
             found: format!("those of one of {}", described(own)),
-            advice: "give the vocabulary that the file was made with, or make the file anew",
+            advice: "give the vocabulary that the file was made with, or build the file again",
         })
     }
 
@@ -290,7 +290,7 @@ impl TokenFile {
             && example.ids[first - 1] == vocabulary.sep
             && example.ids[ids - 1] == vocabulary.sep;
         if !is_framed || !example.ids.iter().all(is_known) {
-            return Err(damaged("ids that are none, in a damaged file".to_owned()));
+            return Err(damaged("invalid ids, in a damaged file".to_owned()));
         }
         Ok(())
     }
@@ -322,7 +322,7 @@ impl TokenFile {
             if sum != expected {
                 return Err(Error::Examples {
                     path: self.path.clone(),
-                    expected: format!("{what} with the sum {expected:08x}"),
+                    expected: format!("{what} with the checksum {expected:08x}"),
                     found: format!("{sum:08x}: the file is damaged"),
                     advice: MADE_ANEW,
                 });

@@ -87,7 +87,7 @@ pub fn train(
     if words.counts.is_empty() {
         return Err(Error::Corpus {
             path: folder.to_owned(),
-            found: "not one word".to_owned(),
+            found: "no word".to_owned(),
             advice: "put text files there, .txt, .txt.gz or .jsonl",
         });
     }
@@ -145,7 +145,9 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
     };
     if words.forgotten > 0 {
         let (most, rarest) = (COUNTED, words.forgotten);
-        log::warn!("more than {most} words: those that came at most {rarest} times are forgotten");
+        log::warn!(
+            "more than {most} distinct words: those that occurred at most {rarest} times were dropped"
+        );
     }
     let mut sorted: Vec<(String, u64)> = words.counts.into_iter().collect();
     sorted.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
@@ -310,7 +312,7 @@ mod tests {
             "{message}"
         );
         let message = trained(" \n", 60).unwrap_err().to_string();
-        assert!(message.contains("not one word"), "{message}");
+        assert!(message.contains("no word"), "{message}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn counts_are_printed_and_a_second_run_finds_the_file() {
     assert_eq!(again.stdout, output.stdout);
     let said = text(&again.stderr);
     assert!(
-        said.contains("is there already, made of the same"),
+        said.contains("already exists, made from the same input"),
         "{said}"
     );
     assert_eq!(fs::read(folder.path().join("text.tokens")).unwrap(), bytes);
@@ -147,7 +147,7 @@ fn a_vocabulary_of_the_corpus_fits_it() {
         assert!(tokens.lines().any(|line| line == token), "{token}");
     }
     assert!(
-        shown.starts_with("vocab.txt: 600 tokens\nmade of "),
+        shown.starts_with("vocab.txt: 600 tokens\ntrained on "),
         "{shown}"
     );
     assert!(
@@ -205,7 +205,7 @@ mod ended {
             if code.is_some() {
                 let said = text(&output.stderr);
                 assert!(said.contains("stopped at "), "{said}");
-                assert!(said.contains("the same command goes on"), "{said}");
+                assert!(said.contains("the same command resumes"), "{said}");
             }
             succeeds(&mut pretrain(folder.path(), &corpus));
             assert!(fs::read(&made).unwrap() == whole, "{name}");

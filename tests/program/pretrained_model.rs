@@ -168,7 +168,7 @@ fn a_budget_splits_the_batch_or_is_refused() {
         let told = String::from_utf8(split.stderr).unwrap();
         assert!(split.status.success(), "{told}");
         let line = format!(
-            "of {} MiB for a step of both networks; {at_once} of 4 examples at once, layers computed again",
+            "of {} MiB for a step of both networks; {at_once} of 4 examples at once, layers recomputed",
             budget.trim_end_matches(".0")
         );
         assert!(told.contains(&line), "{line}: {told}");

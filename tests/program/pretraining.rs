@@ -296,7 +296,7 @@ fn hours_make_the_run_that_their_steps_make() {
     without_checkpoints();
     fs::remove_file(path("model.bpk")).unwrap();
     let said = String::from_utf8(succeeds(&mut run("0.002")).stderr).unwrap();
-    let kept = format!("hours = 0.002: {steps} steps, as was decided when the run began");
+    let kept = format!("hours = 0.002: {steps} steps, as decided when the run started");
     assert!(said.contains(&kept), "{said}");
     for (file, made) in files.iter().zip(&made) {
         assert!(fs::read(path(file)).unwrap() == *made, "{file} differs");
@@ -319,7 +319,7 @@ fn hours_make_the_run_that_their_steps_make() {
     without_checkpoints();
     let said = String::from_utf8(succeeds(&mut other("disc_weight=40")).stderr).unwrap();
     for part in [
-        "was decided for another run (disc_weight: 50.0 there, 40.0 now)",
+        "belongs to another run (disc_weight: 50.0 there, 40.0 now)",
         "hours = 0.002: a step takes ",
     ] {
         assert!(said.contains(part), "{said}");
@@ -327,7 +327,7 @@ fn hours_make_the_run_that_their_steps_make() {
 
     let message = fails(&mut run("0.003"));
     assert!(
-        message.contains("the run was begun with hours = 0.002, found 0.003"),
+        message.contains("the run was started with hours = 0.002, found 0.003"),
         "{message}"
     );
     for wrong in ["0", "-1", "nan", "inf", "many"] {
@@ -337,7 +337,7 @@ fn hours_make_the_run_that_their_steps_make() {
     for (set, expected) in [
         ("hours=0", "must be above 0"),
         ("hours=NaN", "expected a number, or null"),
-        ("hours=1", "decides num_train_steps, which is given, too"),
+        ("hours=1", "determines num_train_steps, which is given too"),
     ] {
         let message = fails(&mut place.pretrain("timed", &[set]));
         assert!(message.contains(expected), "{message}");
@@ -532,7 +532,7 @@ fn continuing_takes_the_sizes_from_the_model() {
     );
     let message = fails(&mut run("none", &["init_checkpoint=nowhere"]));
     assert!(
-        message.contains("nowhere: expected a model to go on from"),
+        message.contains("nowhere: expected a model to continue from"),
         "{message}"
     );
     // The same tokens in a different order.
@@ -621,7 +621,7 @@ fn what_cannot_be_trained_is_told() {
         ),
         (
             &["do_train=false", "do_eval=true"],
-            "expected a model that was pre-trained",
+            "expected a pre-trained model",
         ),
     ] {
         let message = fails(&mut place.pretrain("m", sets));
@@ -633,7 +633,7 @@ fn what_cannot_be_trained_is_told() {
     checkpoints_convert::convert(&zip, &place.path("models/m"), &mut |_, _| {}).unwrap();
     let message = fails(&mut place.pretrain("m", &[]));
     assert!(
-        message.contains("which no pre-training has made"),
+        message.contains("which pre-training has not written"),
         "{message}"
     );
 }

@@ -152,7 +152,9 @@ pub(super) fn run(
     let made = made?;
     if made.was_there {
         let output = args.output.display();
-        progress.note(&format!("{output}: is there already, made of the same"));
+        progress.note(&format!(
+            "{output}: already exists, made from the same input"
+        ));
     }
     if global.json {
         let mut told = json!(made.header);

@@ -119,7 +119,7 @@ pub(super) fn check_given(
         Some(hours) if given.contains_key("num_train_steps") => Err(Error::out_of_range(
             "hours",
             hours,
-            "decides num_train_steps, which is given, too; give one of them",
+            "determines num_train_steps, which is given too; give only one of them",
         )),
         _ => Ok(()),
     }

@@ -28,7 +28,7 @@ impl PretrainPreset {
             }
             Self::Base => "ELECTRA-Base on 512 tokens, as in the paper",
             Self::Continue => {
-                "goes on from init_checkpoint with text of a domain; the sizes are the checkpoint's"
+                "continues from init_checkpoint on text of a domain; the sizes are the checkpoint's"
             }
         }
     }

@@ -60,10 +60,10 @@ pub fn curves(steps: &[StepRecord], probes: &[DevRecord], charts: &mut Charts) -
     let is_there = |lines: &[Option<Line>]| lines.iter().any(Option::is_some);
     html! {
         (charts.figure("Loss", &smoothing, chart("loss", loss)))
-        (charts.figure("Losses", "What it is made of, before their weights.", chart("loss", parts)))
+        (charts.figure("Losses", "Its terms, before weighting.", chart("loss", parts)))
         (charts.figure("Generator", "Of the masked tokens.", chart("share", generator)))
         @if is_there(&discriminator) {
-            (charts.figure("Discriminator", "0.5 of AUC is chance.", chart("share", discriminator)))
+            (charts.figure("Discriminator", "An AUC of 0.5 is chance.", chart("share", discriminator)))
         }
         @if !probes.is_empty() {
             (charts.figure("Probe", PROBES, chart("score", probed(probes))))
@@ -108,7 +108,7 @@ fn line(
 
 /// Caption of the probes' chart.
 const PROBES: &str =
-    "A copy of the discriminator, which learnt the first examples of a task, on its dev file.";
+    "A copy of the discriminator, fine-tuned on the first examples of a task, on its dev file.";
 
 /// Every figure of the probes except the loss.
 fn probed(probes: &[DevRecord]) -> Vec<Option<Line>> {
