@@ -25,8 +25,8 @@ pub enum Error {
         source: config::Error,
     },
     #[error(
-        "{path}: config.json is missing, without which nothing tells what the model is; expected the \
-         folder that electra finetune or checkpoints-convert made, or its checkpoint-N"
+        "{path}: config.json, which describes the model, is missing; expected a folder written by electra \
+         finetune or checkpoints-convert, or its checkpoint-N"
     )]
     NoConfig { path: PathBuf },
     #[error("{0}")]
@@ -69,7 +69,7 @@ pub enum Error {
     NotFineTuned { path: PathBuf, instead: String },
     #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its {head} head, as \
-         electra finetune makes it{instead}"
+         electra finetune writes it{instead}"
     )]
     NoHead {
         path: PathBuf,

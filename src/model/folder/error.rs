@@ -22,9 +22,9 @@ pub enum Error {
         /// What the user may have meant.
         hint: String,
     },
-    #[error("{path}: no model lies in this folder itself; give {instead}")]
+    #[error("{path}: the folder itself contains no model; give {instead}")]
     OtherFolder { path: PathBuf, instead: String },
-    #[error("{path}: a file of a record, and a record is its whole folder; give {folder}")]
+    #[error("{path}: a file of a record, and a record is a whole folder; give {folder}")]
     FileOfRecord { path: PathBuf, folder: PathBuf },
     #[error("{path}: converting the checkpoint failed: {source}")]
     Convert {
@@ -32,9 +32,9 @@ pub enum Error {
         source: checkpoints_convert::Error,
     },
     #[error(
-        "{path}: its record has no place: nothing is written beside a checkpoint outside of \
-         DIR/models/NAME, and there is no cache folder; set XDG_CACHE_HOME, or convert the \
-         checkpoint first with checkpoints-convert"
+        "{path}: there is no place for its record: nothing is written beside a checkpoint outside \
+         DIR/models/NAME, and there is no cache folder; set XDG_CACHE_HOME, or convert the checkpoint first \
+         with checkpoints-convert"
     )]
     NoCache { path: PathBuf },
     #[error(
@@ -52,9 +52,9 @@ pub enum Error {
     )]
     Mixed { path: PathBuf },
     #[error(
-        "{path}: vocab.txt is not the vocabulary that conversion.json beside it describes, and its \
-         tokens have other numbers than the model knows; copy all files of the record again, or \
-         convert the checkpoint again with this vocab.txt beside it"
+        "{path}: vocab.txt is not the vocabulary that conversion.json beside it describes, and gives its \
+         tokens other ids than the model expects; copy all files of the record again, or convert the \
+         checkpoint again with this vocab.txt beside it"
     )]
     OtherVocabulary { path: PathBuf },
     #[error("{path}: {reason}; convert the checkpoint again")]
