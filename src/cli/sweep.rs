@@ -60,7 +60,7 @@ pub(super) fn run(
             Ok(_) => {}
             Err(error) if is_held(&error) => {
                 elsewhere += 1;
-                progress.note("another process trains it: passed over");
+                progress.note("skipped: another process is training it");
             }
             Err(error) => return Err(error).with_context(|| format!("cell {}", cell.name)),
         }

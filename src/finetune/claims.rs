@@ -69,7 +69,7 @@ impl Finetune<'_> {
         let turn = Turn::wait(&list, &mut note, &|| self.stop.is_asked())?;
         turn.ok_or_else(|| Error::Stopped {
             place: format!("while waiting for the turn to write {}", list.display()),
-            next: "what was saved stays, and the next run goes on from there".to_owned(),
+            next: "saved results are kept, and the next run resumes from there".to_owned(),
         })
     }
 

@@ -14,8 +14,8 @@ const SHOWN: usize = 60;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{first} and {other} have no task in common: {of_first} there, {of_other} here; compare runs of the \
-         same tasks"
+        "{first} and {other} have no task in common: the first has {of_first}, the other {of_other}; \
+         compare runs of the same tasks"
     )]
     NoCommonTask {
         first: String,
@@ -172,8 +172,8 @@ fn of_one_file(
     let counts = [&judged[0], &judged[1]].map(|judged| judged.len());
     let [first, other] = sides;
     if counts[0] == counts[1] {
-        let cause = "they read it by other settings, or lack other predictions; evaluate both again with the \
-                     same settings";
+        let cause = "they read it with different settings, or lack different predictions; evaluate both \
+                     again with the same settings";
         return (difference, cause.to_owned());
     }
     let [own, theirs] = counts.map(|count| grouped(count, judged[0].noun));

@@ -30,8 +30,8 @@ pub enum Error {
     #[error(transparent)]
     Tasks(#[from] tasks::Error),
     #[error(
-        "{}: the run named this folder {name}, and its answers are known by that name; give the folder its \
-         name back",
+        "{}: the run called this folder {name}, and its answers are stored under that name; rename the \
+         folder to it",
         path.display()
     )]
     Renamed { path: PathBuf, name: String },
@@ -161,7 +161,7 @@ fn evaluated(run: &MadeRun) -> BTreeMap<usize, &TrialResults> {
 fn instead(run: &MadeRun, trial: Option<usize>) -> (String, String) {
     let planned = run.config.num_trials.max(run.trials.len());
     let trial = trial.or_else(|| run.trials.keys().next_back().copied());
-    let again = "start the run again with its own command; it goes on from there";
+    let again = "start the run again with its own command; it resumes from there";
     let (found, advice) = match trial.and_then(|trial| run.trials.get(&trial)) {
         Some(State::Finished { .. }) => (
             "one that was only trained".to_owned(),

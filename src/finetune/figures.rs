@@ -53,7 +53,7 @@ impl<'a> Figures<'a> {
         write_results(config.paths(), &trials, line)?;
         let page = self.report.write(self.config, self.dev, &self.trials);
         if let Err(error) = &page {
-            log::warn!("the run goes on without its report: {}", one_line(error));
+            log::warn!("the run continues without its report: {}", one_line(error));
         }
         self.has_report = page.is_ok();
         self.is_written = true;

@@ -115,7 +115,7 @@ impl Ledger {
         }
         let aside = run_folder::aside(&path, "damaged");
         note(format!(
-            "{} is damaged; kept as {}: finished trials are known by their folders alone",
+            "{} is damaged; kept as {}: finished trials are recognised only by their folders",
             path.display(),
             aside.display()
         ));

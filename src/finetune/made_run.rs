@@ -366,7 +366,7 @@ mod tests {
                 "x",
                 "expected the JSON object that a run writes of its hyper-parameters; start the run again",
             ),
-            ("{\"vocab_size\": 3}", "found those of no run"),
+            ("{\"vocab_size\": 3}", "of a run, found none"),
             (
                 &whole.replace("\"learning_rate\":", "\"learning_rat\":"),
                 "learning_rat",

@@ -33,8 +33,8 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
     if !open.is_empty() {
         let trials = plural(open.len(), "trial");
         lines.push(format!(
-            "missing in the results: {trials} {} of {of}, not finished yet; each is added by the process \
-             that ends it",
+            "missing from the results: {trials} {} of {of}, not finished yet; each is added by the process \
+             that finishes it",
             listed(&open)
         ));
     }
@@ -42,20 +42,20 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
         Some(match why {
             Missing::NotFinished => return None,
             Missing::Elsewhere(holder) => format!(
-                "missing in the results: trial {trial} of {of}, which another process trains{}; that one \
-                 adds it",
+                "missing from the results: trial {trial} of {of}, which another process is training{}; that \
+                 process will add it",
                 told(holder)
             ),
             Missing::OtherTraining(differing) => format!(
-                "left out of the results: trial {trial} of {of}, which was trained otherwise ({differing}); \
-                 give --trial {trial} --restart to train it anew"
+                "left out of the results: trial {trial} of {of}, which was trained with other settings \
+                 ({differing}); give --trial {trial} --restart to train it again"
             ),
             Missing::NotEvaluated { is_gone } => format!(
                 "left out of the results: trial {trial} of {of}, which was not evaluated; {}",
                 evaluated_by(*trial, *is_gone, "it")
             ),
             Missing::OtherEvaluation { differing, is_gone } => format!(
-                "left out of the results: trial {trial} of {of}, which was evaluated otherwise \
+                "left out of the results: trial {trial} of {of}, which was evaluated with other settings \
                  ({differing}); {}",
                 evaluated_by(*trial, *is_gone, "it again")
             ),
@@ -68,7 +68,7 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
 fn evaluated_by(trial: usize, is_gone: bool, it: &str) -> String {
     match is_gone {
         true => {
-            format!("its model has been removed: give --trial {trial} --restart to train it anew")
+            format!("its model has been removed: give --trial {trial} --restart to train it again")
         }
         false => format!("give --trial {trial} to evaluate {it}"),
     }
@@ -105,9 +105,9 @@ mod tests {
         let lines = lines(&missing, 5);
         assert_eq!(lines.len(), 3);
         for (line, part) in lines.iter().zip([
-            "missing in the results: trials 1, 3 and 5 of 5, not finished yet",
-            "left out of the results: trial 2 of 5, which was evaluated otherwise (beam_size: 5 there, 20 now)",
-            "missing in the results: trial 4 of 5, which another process trains; that one adds it",
+            "missing from the results: trials 1, 3 and 5 of 5, not finished yet",
+            "left out of the results: trial 2 of 5, which was evaluated with other settings (beam_size: 5 there, 20 now)",
+            "missing from the results: trial 4 of 5, which another process is training; that process will add it",
         ]) {
             assert!(line.starts_with(part), "{line}");
         }
@@ -127,7 +127,7 @@ mod tests {
             (false, "give --trial 1 to evaluate it"),
             (
                 true,
-                "its model has been removed: give --trial 1 --restart to train it anew",
+                "its model has been removed: give --trial 1 --restart to train it again",
             ),
         ] {
             let told = lines(&[(1, Missing::NotEvaluated { is_gone })], 2);

@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// What a message says of the next run after training was stopped.
-const GOES_ON: &str = "goes on from there";
+const GOES_ON: &str = "resumes from there";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -108,14 +108,13 @@ pub enum Error {
     )]
     CannotMark { file: PathBuf, source: tasks::Error },
     #[error(
-        "{model_dir} holds {file}, which no training run has made; choose another model_dir, or give \
-         --restart to have the folder moved aside"
+        "{model_dir} contains {file}, which no training run has written; choose another model_dir, or give \
+         --restart to move the folder aside"
     )]
     ForeignModel { model_dir: PathBuf, file: String },
     #[error(
-        "{ledger}: trial {trial} was evaluated otherwise ({differing}), and its model has been removed \
-         (keep_all_models=false); start with what it was evaluated with, or give --restart to train \
-         anew"
+        "{ledger}: trial {trial} was evaluated with other settings ({differing}), and its model has been \
+         removed (keep_all_models=false); use the same settings, or give --restart to train again"
     )]
     ModelGone {
         ledger: PathBuf,
@@ -124,7 +123,8 @@ pub enum Error {
     },
     #[error(
         "{ledger}: trial {trial} was trained with other hyper-parameters ({differing}), which the trials of \
-         a run share; give those, another model_dir, or --restart without --trial, which moves all aside"
+         a run share; use those, choose another model_dir, or give --restart without --trial, which moves \
+         all trials aside"
     )]
     OtherTrial {
         ledger: PathBuf,
@@ -137,8 +137,8 @@ pub enum Error {
     )]
     NoTrial { trial: usize, trials: usize },
     #[error(
-        "--trial {trial}: needs do_train=true, for what is only evaluated is one trial like another; \
-         leave it out"
+        "--trial {trial}: needs do_train=true, because without training all trials are the same; leave it \
+         out"
     )]
     OnlyEvaluated { trial: usize },
     #[error("stopped {place}; {next}")]
@@ -251,7 +251,7 @@ impl Finetune<'_> {
             Err(error) if error.was_stopped() => self.progress.note(&error.to_string()),
             Err(Error::Train(_)) if self.restart => self
                 .progress
-                .note("to go on from the last checkpoint, leave --restart out: it begins anew"),
+                .note("--restart starts over; leave it out to resume from the last checkpoint"),
             _ => {}
         }
         outcome

@@ -125,7 +125,7 @@ impl Outline<'_> {
     fn rates(&self) -> String {
         let config = self.config;
         let decay = match config.layerwise_lr_decay {
-            decay if decay > 0.0 => format!(", × {decay} a layer down"),
+            decay if decay > 0.0 => format!(", × {decay} per layer down"),
             _ => String::new(),
         };
         let schedule = match config.lr_schedule {
@@ -150,7 +150,7 @@ impl Outline<'_> {
             some => format!("{} at once", counted(some, "feature")),
         };
         let again = match plan.recompute_layers {
-            true => ", layers computed again",
+            true => ", layers recomputed",
             false => "",
         };
         format!(
@@ -197,8 +197,8 @@ mod tests {
                 "model: 24 layers × 1024, 16 heads, 336,192,515 parameters, lower case with accents",
                 "trained: the top 8 of 24 layers, and the head",
                 "training: 3 × 8,159 steps, 2 epochs, batch 32, 1,234,567 tokens, seed 7",
-                "learning rate: 3e-5, × 0.9 a layer down; warm-up 10 % of the steps",
-                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again",
+                "learning rate: 3e-5, × 0.9 per layer down; warm-up 10 % of the steps",
+                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers recomputed",
             ]
         );
         let alone = Outline {
@@ -218,7 +218,8 @@ mod tests {
             ..alone
         }
         .rates();
-        let expected = "learning rate: 3e-5, cosine, × 0.9 a layer down; warm-up 10 % of the steps";
+        let expected =
+            "learning rate: 3e-5, cosine, × 0.9 per layer down; warm-up 10 % of the steps";
         assert_eq!(rates, expected);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{first} and {second} are one file, {path}; give them different names ({{:}} in a path stands \
+        "{first} and {second} are the same file, {path}; give them different names ({{:}} in a path stands \
          for the task)"
     )]
     Same {
@@ -35,7 +35,7 @@ pub enum Error {
         path: PathBuf,
     },
     #[error(
-        "model_dir: the run would train in {model_dir}, which holds the model that it begins with \
+        "model_dir: the run would train in {model_dir}, which contains the model that it starts from \
          ({checkpoint}); choose another model_dir"
     )]
     OwnSource {
@@ -311,14 +311,14 @@ mod tests {
                 json!({"qa_preds_file": "finetuning_data/newsqa/dev.jsonl"}),
                 "the dev file of newsqa, which the run reads",
             ),
-            (json!({"results_txt": "r.json"}), "are one file"),
+            (json!({"results_txt": "r.json"}), "are the same file"),
             (
                 json!({"qa_preds_file": "out/p.json"}),
                 "qa_preds_file of squad in trial 1 and qa_preds_file of newsqa in trial 1 are one file",
             ),
             (
                 json!({"qa_preds_file": "out/{:}.json", "qa_na_file": "out/{:}.json"}),
-                "are one file",
+                "are the same file",
             ),
             (
                 json!({"qa_na_file": "x_1/model.bpk", "model_dir": "x"}),

@@ -23,8 +23,8 @@ pub enum Error {
         source: serde_json::Error,
     },
     #[error(
-        "{}: line {line}: the training data have no feature {eid} of {task} that no earlier line took; \
-         give the order of these data, made with the same hyper-parameters",
+        "{}: line {line}: the training data have no further feature {eid} of {task}; give an order recorded \
+         on these data with the same hyper-parameters",
         file.display()
     )]
     NoFeature {

@@ -89,7 +89,7 @@ impl RunList {
         });
         for path in ledgers {
             let gone = format!(
-                "{}: the folders of its trials are gone, which told what the run was told",
+                "{}: the folders of its trials, which recorded the run's settings, are gone",
                 path.display()
             );
             list.unreadable.push((path, gone));

@@ -28,7 +28,7 @@ fn move_aside(path: &Path) -> Result<(), Error> {
     let aside = aside(path, "old");
     fs::rename(path, &aside).map_err(io(path, "moving aside"))?;
     log::warn!(
-        "{}: the summary of other results than those of this run; kept as {}",
+        "{}: summarises results other than this run's; kept as {}",
         path.display(),
         aside.display()
     );

@@ -25,19 +25,18 @@ pub enum Error {
     #[error(transparent)]
     Folder(#[from] folder::Error),
     #[error(
-        "{}: expected the folder of a trial as fine-tuning leaves it, with {TRAIN_LOG}, or its name without \
-         the number of the trial; `electra runs DIR` lists what there is",
+        "{}: expected the folder of a trial as written by fine-tuning, with {TRAIN_LOG}, or its name \
+         without the trial's number; `electra runs DIR` lists the runs",
         path.display()
     )]
     NoRun { path: PathBuf },
     #[error(
-        "{}: missing, and nothing else tells what the run was told; start the run again, which writes it",
+        "{}: missing, and nothing else records the run's settings; start the run again, which writes it",
         path.display()
     )]
     NoConfig { path: PathBuf },
     #[error(
-        "{}: expected the hyper-parameters of a run, found those of no run; start the run again, which \
-         writes them",
+        "{}: expected the hyper-parameters of a run, found none; start the run again, which writes them",
         path.display()
     )]
     NotOfRun { path: PathBuf },
@@ -48,7 +47,7 @@ pub enum Error {
     )]
     NotJson { path: PathBuf, reason: String },
     #[error(
-        "{}: the list of finished trials is damaged; start the run again, which keeps it aside and looks at \
+        "{}: the list of finished trials is damaged; start the run again, which moves it aside and checks \
          the trials' folders",
         path.display()
     )]

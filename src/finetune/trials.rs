@@ -275,7 +275,7 @@ impl Finetune<'_> {
                 return Err(self.foreign(&model_dir, &record));
             }
             self.progress.note(&format!(
-                "{} is not what the run has written: it is made again from the last checkpoint",
+                "{} is not the file that the run wrote: it is written again from the last checkpoint",
                 record.display()
             ));
             return Ok(Standing::Open);
@@ -305,7 +305,7 @@ impl Finetune<'_> {
                 return Ok(Standing::Trained(finished.steps));
             }
             self.progress.note(&format!(
-                "trial {trial}: {other}, and the model that could make it again has been removed"
+                "trial {trial}: {other}, and the model that could write it again has been removed"
             ));
         }
         let scores = config.do_eval.then(|| finished.results.clone());

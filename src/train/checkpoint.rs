@@ -38,8 +38,8 @@ pub enum Error {
     #[error(transparent)]
     Folder(#[from] run_folder::Error),
     #[error(
-        "{path} was made with other hyper-parameters ({keys}); start with those again, or give \
-         --restart to train anew"
+        "{path} was made with other hyper-parameters ({keys}); use those again, or give --restart to train \
+         again"
     )]
     OtherRun { path: PathBuf, keys: String },
 }
@@ -185,7 +185,7 @@ pub fn newest(
 pub fn set_aside(folder: &Path, damage: &str, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let aside = run_folder::aside(folder, "damaged");
     note(format!(
-        "{}: {damage}; passed over and kept as {}",
+        "{}: {damage}; skipped and kept as {}",
         folder.display(),
         aside.display()
     ));

@@ -50,7 +50,7 @@ pub fn start<M: Module, E: From<Error> + From<parameters::Error>>(
     let (mut weights, mut moments) = checkpoint::open(&folder, &state, hparams)?;
     let model = build(Some(&mut weights))?;
     adam.load(&model, tasks, &mut moments)?;
-    progress.note(&format!("going on from {}", folder.display()));
+    progress.note(&format!("resuming from {}", folder.display()));
     Ok(Start {
         model,
         step: state.step,

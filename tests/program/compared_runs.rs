@@ -529,7 +529,7 @@ fn what_cannot_be_compared_is_refused() {
         let message = compare(&["tries/first", path]);
         let expected = format!(
             "{path}: expected a trial that was evaluated, found one that is unfinished, at step 12; start \
-             the run again with its own command; it goes on from there\n"
+             the run again with its own command; it resumes from there\n"
         );
         assert!(message.contains(&expected), "{message}");
     }

@@ -337,7 +337,7 @@ fn what_cannot_be_kept_is_refused_before_the_first_step() {
         ),
         (
             &["eval_every=2", "keep_best=best_f1_thresh"],
-            "keep_best=best_f1_thresh: a threshold, which no weights are better by; give one of \
+            "keep_best=best_f1_thresh: a threshold, which does not measure how good weights are; give one of \
              HasAns_exact, HasAns_f1, NoAns_exact, NoAns_f1, best_exact, best_f1, exact, f1, loss",
         ),
     ] {

@@ -135,14 +135,14 @@ fn asked_to_end_it_finishes_its_step_and_saves() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{name}: {stderr}");
         assert!(stderr.contains("stopped after step"), "{stderr}");
-        let next = "the same command goes on from there";
+        let next = "the same command resumes from there";
         assert!(stderr.contains(next), "{stderr}");
         assert!(!stderr.contains("error"), "{stderr}");
         assert!(!run.model_dir().join("model.bpk").exists(), "{stderr}");
         let done = run.steps().len();
         assert!(run.model_dir().join(format!("checkpoint-{done}")).is_dir());
         let stderr = String::from_utf8(run.finish().stderr).unwrap();
-        assert!(stderr.contains("going on from"), "{stderr}");
+        assert!(stderr.contains("resuming from"), "{stderr}");
         assert!(run.record() == whole.record(), "records differ");
     }
 }
@@ -181,7 +181,7 @@ fn a_run_that_is_stopped_in_its_second_trial_goes_on_there() {
     let output = run.finish();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("trial 1 of 3: finished before"), "{stderr}");
-    assert!(stderr.contains("going on from"), "{stderr}");
+    assert!(stderr.contains("resuming from"), "{stderr}");
     assert_same(&run, whole);
     assert_eq!(table_of(&output), *table);
 
@@ -259,7 +259,7 @@ fn a_run_that_is_finished_trains_nothing() {
             run.sets.push("qa_na_threshold=0".into());
             let stderr = run.fail(2);
             assert!(
-                stderr.contains("trial 1 was evaluated otherwise"),
+                stderr.contains("trial 1 was evaluated with other settings"),
                 "{stderr}"
             );
             assert!(
@@ -340,7 +340,7 @@ fn a_restarted_run_is_gone_on_with_without_restart() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    let next = "the same command without --restart goes on from there";
+    let next = "the same command without --restart resumes from there";
     assert!(stderr.contains(next), "{stderr}");
     assert!(aside.join("checkpoint-3").is_dir());
 }
@@ -376,7 +376,7 @@ fn other_initial_weights_are_another_run_and_the_same_ones_elsewhere_are_not() {
     }
     run.sets = vec![format!("init_checkpoint={}", moved.display())];
     let stderr = String::from_utf8(run.finish().stderr).unwrap();
-    assert!(stderr.contains("going on from"), "{stderr}");
+    assert!(stderr.contains("resuming from"), "{stderr}");
 
     // The model that was trained, taken for one to begin with.
     let other = run.data.join("other");

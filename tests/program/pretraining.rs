@@ -155,7 +155,7 @@ fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
     let output = succeeds(&mut place.pretrain("m", &[]));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("going on from ./models/m/checkpoint-2"),
+        said.contains("resuming from ./models/m/checkpoint-2"),
         "{said}"
     );
     for (file, made) in files.iter().zip(&made) {

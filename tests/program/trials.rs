@@ -79,7 +79,7 @@ fn trials_of_several_processes_end_as_those_of_one() {
     let (out, told) = run_trial(&run, &["--trial", "1"], 0);
     assert!(told.contains("trial 1 of 3: finished before"), "{told}");
     assert!(!told.contains("parameters: "), "{told}");
-    let missing = "missing in the results: trial 2 of 3, not finished yet";
+    let missing = "missing from the results: trial 2 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
     assert!(out.contains("trial 1  trial 3     mean"), "{out}");
     let page = run.data.join("page.html");
@@ -103,7 +103,7 @@ fn trials_of_several_processes_end_as_those_of_one() {
     assert_eq!([1, 2, 3].map(named), [true, false, true]);
 
     let (out, told) = run_trial(&run, &["--trial", "2"], 0);
-    assert!(!told.contains("missing in the results"), "{told}");
+    assert!(!told.contains("missing from the results"), "{told}");
     assert_eq!(out.split_once("\nfiles:").unwrap().0, whole.table);
     assert_same(&run, whole);
 }
@@ -124,13 +124,14 @@ fn a_trial_that_another_process_is_at_is_refused_and_passed_over() {
     assert!(told.contains(&expected), "{told}");
     // A run without --trial runs the others.
     let (_, told) = run_trial(&run, &[], 0);
-    let expected =
-        format!("missing in the results: trial 1 of 3, which another process trains {holder}");
+    let expected = format!(
+        "missing from the results: trial 1 of 3, which another process is training {holder}"
+    );
     assert!(told.contains(&expected), "{told}");
     assert_eq!(results(&run).len(), 2);
     signal(&first, "-CONT");
     let (_, told) = ended(first);
-    assert!(!told.contains("missing in the results"), "{told}");
+    assert!(!told.contains("missing from the results"), "{told}");
     assert_same(&run, whole);
 }
 
@@ -143,8 +144,8 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
     second.kill().unwrap();
     second.wait().unwrap();
     let (_, told) = run_trial(&run, &["--trial", "2"], 0);
-    assert!(told.contains("going on from"), "{told}");
-    let missing = "missing in the results: trials 1 and 3 of 3, not finished yet";
+    assert!(told.contains("resuming from"), "{told}");
+    let missing = "missing from the results: trials 1 and 3 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
     // Only its folder records the run's settings.
     assert!(run.trial_dir(2).join("model.bpk").is_file());
@@ -162,7 +163,7 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
     assert_same(&run, whole);
 
     let (_, told) = run_trial(&run, &["--trial", "3", "--restart"], 0);
-    assert!(!told.contains("going on from"), "{told}");
+    assert!(!told.contains("resuming from"), "{told}");
     let aside = run.trial_dir(3).with_extension("old");
     assert!(fs::read(aside.join("model.bpk")).unwrap() == whole.record);
     assert_same(&run, whole);
@@ -183,10 +184,10 @@ fn a_trial_that_is_made_anew_is_not_finished_to_the_others() {
     second.wait().unwrap();
     // The process that finishes the third trial removes only the models of finished trials.
     let (_, told) = run_trial(&run, &["--trial", "3"], 0);
-    let missing = "missing in the results: trial 2 of 3, not finished yet";
+    let missing = "missing from the results: trial 2 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
     let (_, told) = run_trial(&run, &["--trial", "2"], 0);
-    assert!(told.contains("going on from"), "{told}");
+    assert!(told.contains("resuming from"), "{told}");
     assert_same(&run, whole);
 }
 
@@ -268,7 +269,7 @@ fn processes_share_the_trials_of_a_sweep() {
     let (out, told) = texts(sweep(&shared, &[]).output().unwrap(), 0);
     assert_eq!(told.matches("finished before").count(), 4, "{told}");
     assert!(!told.contains("parameters: "), "{told}");
-    assert!(!told.contains("missing in the results"), "{told}");
+    assert!(!told.contains("missing from the results"), "{told}");
     assert!(out.contains(" ± "), "{out}");
 
     let alone = new();

@@ -70,7 +70,7 @@ impl DevLog {
         let kept = aside(path, "other");
         fs::rename(path, &kept)?;
         note(format!(
-            "{}: holds figures of {}, which this run does not evaluate; kept as {}",
+            "{}: contains scores of {}, which this run does not evaluate; kept as {}",
             path.display(),
             other.task,
             kept.display()
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), whole);
         let notes = keep(&["a"]);
         assert!(
-            notes.len() == 1 && notes[0].contains("holds figures of b"),
+            notes.len() == 1 && notes[0].contains("contains scores of b"),
             "{notes:?}"
         );
         assert!(!path.exists());

@@ -57,7 +57,7 @@ impl TrainLog {
         let missing = missing(&found.steps, next_step, log_every);
         if !missing.is_empty() {
             note(format!(
-                "{}: no lines of the steps {}, which were made before",
+                "{}: no lines for steps {}, which were trained earlier",
                 path.display(),
                 listed(&missing)
             ));
@@ -290,7 +290,7 @@ mod tests {
             notes[0].contains("1 damaged lines, the first of them line 2"),
             "{notes:?}"
         );
-        assert!(notes[1].contains("no lines of the steps 1,"), "{notes:?}");
+        assert!(notes[1].contains("no lines for steps 1,"), "{notes:?}");
         let kept = std::fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
         assert_eq!(kept, damaged);
     }
@@ -358,16 +358,10 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let (steps, notes) = resumed(&path, 4);
         assert_eq!(steps, [4]);
-        assert!(
-            notes[0].contains("no lines of the steps 0 to 3"),
-            "{notes:?}"
-        );
+        assert!(notes[0].contains("no lines for steps 0 to 3"), "{notes:?}");
         let path = log_of(folder.path(), 0..3);
         let (_, notes) = resumed(&path, 6);
-        assert!(
-            notes[0].contains("no lines of the steps 3 to 5"),
-            "{notes:?}"
-        );
+        assert!(notes[0].contains("no lines for steps 3 to 5"), "{notes:?}");
         // Only every tenth step is logged.
         let path = log_of(folder.path(), [0, 10, 20].into_iter());
         assert_eq!(resumed(&path, 28).1, [""; 0]);
@@ -381,7 +375,7 @@ mod tests {
         let (steps, notes) = resumed(&path, 9);
         assert_eq!(steps, [0, 1, 6, 7, 8, 9]);
         let expected = format!(
-            "{}: no lines of the steps 2 to 5, which were made before",
+            "{}: no lines for steps 2 to 5, which were trained earlier",
             path.display()
         );
         assert_eq!(notes, [expected]);
