@@ -314,7 +314,7 @@ mod tests {
             (json!({"results_txt": "r.json"}), "are the same file"),
             (
                 json!({"qa_preds_file": "out/p.json"}),
-                "qa_preds_file of squad in trial 1 and qa_preds_file of newsqa in trial 1 are one file",
+                "qa_preds_file of squad in trial 1 and qa_preds_file of newsqa in trial 1 are the same file",
             ),
             (
                 json!({"qa_preds_file": "out/{:}.json", "qa_na_file": "out/{:}.json"}),

@@ -440,7 +440,7 @@ fn a_log_that_no_run_wrote_is_refused() {
             true => symlink(&thesis, &log).unwrap(),
         }
         let stderr = run.fail(2);
-        let told = "squad_model_1 holds train_log.jsonl, which no training run has made";
+        let told = "squad_model_1 contains train_log.jsonl, which no training run has written";
         assert!(stderr.contains(told), "{stderr}");
         assert_eq!(fs::read_to_string(&log).unwrap(), "my thesis\n");
         assert_eq!(log.is_symlink(), linked);
