@@ -115,7 +115,9 @@ impl Draft {
             if let Some(value) = given.shift_remove(key)
                 && Some(&value) != config.to_map().get(key)
             {
-                warnings.push(format!("{key} = {value} is ignored: {flag} says it"));
+                warnings.push(format!(
+                    "{key} = {value} is ignored: {flag} takes precedence"
+                ));
             }
         }
         warnings.extend(table::tpu_warning(&given));

@@ -167,7 +167,9 @@ impl PretrainConfig {
             if let Some(value) = given.shift_remove(key)
                 && Some(&value) != config.to_map().get(key)
             {
-                warnings.push(format!("{key} = {value} is ignored: {flag} says it"));
+                warnings.push(format!(
+                    "{key} = {value} is ignored: {flag} takes precedence"
+                ));
             }
         }
         config.apply(&given)?;

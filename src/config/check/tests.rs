@@ -142,7 +142,7 @@ fn values_out_of_range_are_named() {
         ),
         (
             json!({"task_names": ["squad", "squad"]}),
-            "task_names = squad: each task can be learnt once; leave the second out",
+            "task_names = squad: each task can be given only once; leave the second out",
         ),
     ] {
         assert_eq!(error(given), format!("hyper-parameter {expected}"));

@@ -82,7 +82,7 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
             "max_seq_length",
             config.max_seq_length,
             format!(
-                "no token of it would be masked at mask_prob {}; give more of either",
+                "no token would be masked at mask_prob {}; raise either",
                 config.mask_prob
             ),
         ));
