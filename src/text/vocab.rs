@@ -84,7 +84,7 @@ impl Vocab {
         let after = text[whole.len()..].bytes().filter(|&b| b == b'\n').count();
         if after > 1 {
             log::warn!(
-                "{file}: {} at the end passed over: no token",
+                "{file}: {} at the end ignored: no token",
                 counted(after - 1, "blank line")
             );
         }
@@ -106,8 +106,7 @@ impl Vocab {
             let token = shorten(token);
             match tokens.len() - ids.len() {
                 1 => log::warn!(
-                    "{file}: token {token:?} stands on lines {former} and {line}; the last one \
-                     counts"
+                    "{file}: token {token:?} is on lines {former} and {line}; the last one counts"
                 ),
                 repeated => log::warn!(
                     "{file}: {repeated} lines repeat a token, the first of them line {line} with \
@@ -154,8 +153,8 @@ impl Vocab {
         }
         if self.len() < vocab_size {
             log::warn!(
-                "{file}: {} tokens, where the model has embeddings for {vocab_size}; a file that \
-                 is cut off or another model's gives poor answers",
+                "{file}: {} tokens, where the model has embeddings for {vocab_size}; a truncated file or \
+                 one of another model gives poor answers",
                 self.len()
             );
         }
