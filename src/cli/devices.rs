@@ -92,13 +92,10 @@ fn forget(global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let cache = AutotuneCache::of_user();
     let file = cache
         .forget()
-        .context("what is known of the devices cannot be removed")?;
+        .context("the stored measurements cannot be removed")?;
     let said = match file {
-        Some(file) => format!(
-            "nothing is known of the devices any more ({})",
-            file.display()
-        ),
-        None => "nothing is known of the devices".to_owned(),
+        Some(file) => format!("the stored measurements were removed ({})", file.display()),
+        None => "there are no stored measurements".to_owned(),
     };
     match global.json {
         true => writeln!(out, "{}", json!({"forgotten": file}))?,
@@ -129,7 +126,7 @@ fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
     for (operand, choice) in choices(chosen)? {
         if let Some(conversion) = choice.conversion {
             let fault = conversion.fault();
-            let said = fault.unwrap_or("f32 to f16 as IEEE 754 has it");
+            let said = fault.unwrap_or("f32 to f16 as IEEE 754 defines it");
             writeln!(out, "  {said}")?;
         }
         writeln!(out, "  kernels in {}, fastest first:", operand.name())?;
