@@ -118,7 +118,7 @@ pub(super) fn run(
     let Some(chosen) = chosen else {
         writeln!(
             out,
-            "no threshold does better on {} than to answer nothing: qa_na_threshold stays {}",
+            "no threshold does better on {} than answering nothing: qa_na_threshold stays {}",
             printable(&args.data.display().to_string()),
             signed(threshold)
         )?;

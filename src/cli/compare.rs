@@ -233,8 +233,8 @@ impl Told<'_> {
         } = self.bootstrap;
         writeln!(
             out,
-            "\nintervals: paired bootstrap over the examples, {resamples} samples, seed {seed};\n\
-             * leaves 0 out. What another seed of the training would change is not in them."
+            "\nintervals: paired bootstrap over the examples, {resamples} samples, seed {seed};\n* excludes \
+             0. They do not include the variation between training seeds."
         )?;
         Ok(())
     }
@@ -316,7 +316,7 @@ fn print_undefined(figures: &[ComparedFigure], out: &mut dyn Write) -> anyhow::R
         let undefined = figure.interval.map_or(0, |interval| interval.undefined);
         if undefined > 0 {
             let samples = counted(undefined, "sample");
-            writeln!(out, "{}: no number in {samples}, left out", figure.key)?;
+            writeln!(out, "{}: undefined in {samples}, left out", figure.key)?;
         }
     }
     Ok(())

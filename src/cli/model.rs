@@ -50,7 +50,7 @@ pub(super) fn say_task(given: Option<&str>, described: &Described, progress: &Pr
     let tasks: Vec<&str> = described.tasks().collect();
     if given.is_none() && tasks.len() > 1 {
         progress.note(&format!(
-            "task {} answers, of {}; --task NAME chooses another",
+            "using task {} of {}; --task NAME chooses another",
             described.task(),
             tasks.join(", ")
         ));

@@ -196,7 +196,7 @@ fn of_answers(
     }
     if args.null_odds.is_some() && task.no_answer.is_none() {
         log::warn!(
-            "the {} metric has no use for --null-odds: the report is made without",
+            "the {} metric does not use --null-odds: it is ignored",
             task.analysis.metric
         );
     }

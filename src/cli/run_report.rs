@@ -73,8 +73,8 @@ impl ReportedRun {
             })),
             _ if self.given.is_empty() => Ok(None),
             _ => bail!(
-                "--set and --hparams are those of a run, and none is given: add --data-dir and \
-                 --model-name, or leave them out"
+                "--set and --hparams belong to a run, and none is given: add --data-dir and --model-name, \
+                 or leave them out"
             ),
         }
     }
@@ -187,8 +187,8 @@ pub(super) fn disputed(results: &TrialResults, sections: &[Box<dyn Sections + '_
             (!same).then_some((key, there, here))
         })?;
         Some(format!(
-            "{task}: {key} is {there} in the results, but {here} by the predictions: one of the files \
-             was changed or is of another evaluation; evaluate the run again"
+            "{task}: {key} is {there} in the results, but {here} from the predictions: one of the files was \
+             changed or belongs to another evaluation; evaluate the run again"
         ))
     });
     lines.collect()
@@ -232,8 +232,8 @@ fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec
     of_run.retain(|trial, _| *trial <= config.num_trials);
     if of_run.len() > told.len() {
         log::warn!(
-            "{}: expected {} trials, as many as are finished, found {}; the page has all, and the \
-             run's own command writes them there",
+            "{}: expected {} trials, as many as are finished, found {}; the page has all of them; repeat \
+             the run's command to add them to the file",
             results.display(),
             of_run.len(),
             told.len()

@@ -45,8 +45,8 @@ pub(super) fn run(args: &RunsArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
     }
     if list.runs.is_empty() && list.unreadable.is_empty() {
         log::warn!(
-            "{}: no run below it; fine-tuning leaves the folder of a trial, with train_log.jsonl, in \
-             DIR/models/NAME/finetuning_models or where model_dir says",
+            "{}: no run found below it; fine-tuning writes the folder of each trial, with train_log.jsonl, \
+             to DIR/models/NAME/finetuning_models or to model_dir",
             args.folder.display()
         );
     }
@@ -86,7 +86,7 @@ pub(super) fn print_runs(
         let rows = rows(&tasks, runs, below, best);
         write!(out, "{}", wide_table(&rows, terminal::output_columns()))?;
         if best == Best::Marked && runs.len() > 1 {
-            writeln!(out, "* the best of its column")?;
+            writeln!(out, "* best in its column")?;
         }
     }
     Ok(())

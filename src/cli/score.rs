@@ -129,21 +129,21 @@ pub(super) fn run(
 fn tell_mismatch(report: &Report, metric: Metric) {
     if let Some(first) = report.missing.first() {
         log::warn!(
-            "{} questions have no prediction, {first} first; the {metric} script {}",
+            "{} questions have no prediction (the first is {first}); the {metric} script {}",
             report.missing.len(),
             match metric {
                 Metric::Squad1 => "counts them as wrong",
                 Metric::Squad2 => "leaves them out",
                 Metric::Mrqa => {
-                    "leaves them out as Google's code calls it, with --skip-no-answer; without that flag \
-                     it counts them as wrong"
+                    "leaves them out if called with --skip-no-answer, as by Google's code; without that \
+                     flag it counts them as wrong"
                 }
             }
         );
     }
     if let Some(first) = report.unknown.first() {
         log::warn!(
-            "{} predictions belong to no question of the data, {first} first; they are left out",
+            "{} predictions belong to no question in the data (the first is {first}); they are left out",
             report.unknown.len()
         );
     }

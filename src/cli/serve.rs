@@ -114,8 +114,8 @@ pub(super) fn run(
     }
     if !address.ip().is_loopback() {
         log::warn!(
-            "whoever reaches {address} can ask; what they ask travels in plain text. Put a proxy \
-             with TLS before it"
+            "anyone who reaches {address} can send requests, which are not encrypted: put a TLS proxy in \
+             front of it"
         );
     }
     let limits = Limits {

@@ -60,10 +60,10 @@ fn print_value(reply: &ValueReply, out: &mut dyn Write) -> anyhow::Result<()> {
             writeln!(out, "{value}  (from {min} to {max})")?;
         }
         Some([min, max]) => writeln!(out, "{value}  (outside {min} to {max})")?,
-        None if reply.own_scale => writeln!(out, "{value}  (on the scale of its training)")?,
+        None if reply.own_scale => writeln!(out, "{value}  (on the scale of the training labels)")?,
         None => writeln!(
             out,
-            "{value}  (0 is the least value of training, 1 the greatest)"
+            "{value}  (0 is the minimum of the training labels, 1 the maximum)"
         )?,
     }
     print_cut(reply.cut_tokens, out)

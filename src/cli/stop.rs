@@ -59,7 +59,7 @@ impl Listener {
             .and_then(|()| flag::register_usize(signal, self.code.clone(), code.into()))
             .and_then(|_| flag::register(signal, self.stop.asked().clone()));
         if let Err(error) = heard {
-            log::warn!("signal {signal} is not listened to: {error}");
+            log::warn!("signal {signal} cannot be handled: {error}");
         }
     }
 }

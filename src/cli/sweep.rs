@@ -85,7 +85,7 @@ pub(super) fn run(
     }
     if elsewhere > 0 {
         progress.note(&format!(
-            "{} with other processes: the same command gives the whole table when they are done",
+            "{} with other processes: repeat the command for the complete table when they are done",
             counted(elsewhere, "cell")
         ));
     }
@@ -121,8 +121,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         );
         ensure!(
             decides(key) != Some(Decides::Place) || key == "init_checkpoint",
-            "--sweep {key}: says where something lies, and every cell has a place of its own; sweep another \
-             setting"
+            "--sweep {key}: is a path, and every cell has paths of its own; sweep another setting"
         );
         keys.push(key);
         let values = values_of(values);
@@ -173,7 +172,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         let model_dir = PathBuf::from(folder).join(&name);
         let place = model_dir.to_str().with_context(|| {
             format!(
-                "{}: not Unicode, which the places of cells need",
+                "{}: not Unicode, which the paths of cells must be",
                 model_dir.display()
             )
         })?;
@@ -298,7 +297,7 @@ mod tests {
             (&["learning_rate"][..], "expected KEY=V1,V2"),
             (&["learning_rate=1e-4,"], "between the commas"),
             (&["seed=1", "seed=2"], "given twice"),
-            (&["model_dir=a,b"], "says where something lies"),
+            (&["model_dir=a,b"], "is a path, and every cell"),
             (&["seed=1,1"], "two cells would be called seed=1"),
             (&["=1"], "expected a setting before the equals sign"),
             (&["use_tpu=true,false"], "this program ignores the setting"),

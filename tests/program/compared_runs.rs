@@ -215,7 +215,10 @@ fn runs_are_listed_with_what_differs_among_them() {
     let message = refuse(laid.folder(), &["runs", "nothing"]);
     assert!(message.contains("nothing: reading failed"), "{message}");
     let (out, told) = succeed(laid.folder(), &["runs", "finetuning_data"]);
-    assert!(out.is_empty() && told.contains("no run below it"), "{told}");
+    assert!(
+        out.is_empty() && told.contains("no run found below it"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -262,7 +262,7 @@ fn ids_that_do_not_match_are_told() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{stderr}");
         for part in [
-            "1 questions have no prediction, b first",
+            "1 questions have no prediction (the first is b)",
             "2 predictions belong to no question",
         ] {
             assert!(stderr.contains(part), "{stderr}");

@@ -330,7 +330,7 @@ fn only_names_of_this_machine_are_answered_to() {
     open.ask_to_end();
     let (status, said) = open.wait();
     assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.contains("Put a proxy with TLS before it"), "{said}");
+    assert!(said.contains("put a TLS proxy in front of it"), "{said}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn print(found: &Stats, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "in {first} and {second}: {}", counts.join(", "))?;
     }
     if found.common.is_empty() && found.files.len() > 1 {
-        writeln!(out, "nothing is in two of the files")?;
+        writeln!(out, "no two files have anything in common")?;
     }
     Ok(())
 }
