@@ -80,7 +80,7 @@ impl ComparisonPage<'_> {
                     }
                 } } }
             } }
-            p.note { "Settings that all runs have alike are left out." }
+            p.note { "Settings that are the same in all runs are left out." }
         }
     }
 
@@ -92,10 +92,12 @@ impl ComparisonPage<'_> {
         } = self.bootstrap;
         html! {
             p.note {
-                "The interval holds the middle " (percent(confidence)) " of the differences in " (resamples)
-                " samples of the examples, drawn with replacement (seed " (seed) ") and the same for both runs. It tells "
-                "how far the difference hangs on these examples, not how far on the seed of the training. A difference "
-                "whose interval leaves 0 out is bold."
+                "The interval contains the middle " (percent(confidence)) " of the differences in " (resamples)
+                " samples of the examples, drawn with replacement (seed " (seed) ") and the same for both \
+                                                                                 runs. It shows "
+                "how much the difference depends on these examples, not how much on the training seed. A \
+                difference "
+                "whose interval excludes 0 is bold."
             }
             @for against in &self.comparisons {
                 @for (task, _) in &against.tasks {
@@ -103,7 +105,7 @@ impl ComparisonPage<'_> {
                     (table(task, against.run, confidence))
                 }
                 @for task in against.left_out {
-                    p.note { "Not compared, for only one of run 1 and run " (against.run) " has it: " (task) "." }
+                    p.note { "Not compared, because only one of run 1 and run " (against.run) " has it: " (task) "." }
                 }
             }
         }
@@ -174,7 +176,7 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
         } }
         @for figure in &task.figures {
             @if let Some(undefined) = figure.interval.map(|i| i.undefined).filter(|&count| count > 0) {
-                p.note { (figure.key) ": of " (undefined) " samples it is no number; they are left out." }
+                p.note { (figure.key) ": of " (undefined) " samples it is undefined; they are left out." }
             }
         }
     }

@@ -58,7 +58,7 @@ fn table(task: &str, report: &Report) -> Markup {
         h3 { (task) ", as evaluated" }
         @if let Some(note) = sections.and_then(Sections::note) { p.note { (note) } }
         @if let Some(taken) = scores.iter().find_map(|scores| Taken::of(scores)) {
-            p.note { "Of the first " (taken) " examples alone (max_eval_examples)." }
+            p.note { "Of the first " (taken) " examples only (max_eval_examples)." }
         }
         div.scroll { table.fit {
             thead { tr {

@@ -265,7 +265,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     let predictions: Value = serde_json::from_str(&read("squad_qa/squad_preds.json")).unwrap();
     assert_eq!(predictions.as_object().unwrap().len(), 7);
     let page = read("squad_report.html");
-    assert!(page.contains("Of the first 7 of 60 examples alone"));
+    assert!(page.contains("Of the first 7 of 60 examples only"));
 
     // The run's page is recreated without specifying it.
     let page = run.data.join("again.html");
@@ -288,7 +288,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     assert!(
         fs::read_to_string(page)
             .unwrap()
-            .contains("Of the first 7 of 60 examples alone")
+            .contains("Of the first 7 of 60 examples only")
     );
 
     // More examples to score only repeats the evaluation; more to train on makes a different run.
