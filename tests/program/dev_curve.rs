@@ -248,7 +248,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }
-    let remark = "squad: of the first 7 of 60 examples alone, as max_eval_examples says";
+    let remark = "squad: only the first 7 of 60 examples (max_eval_examples)";
     assert!(told.contains(remark), "{told}");
     let read = |name: &str| fs::read_to_string(run.results_dir().join(name)).unwrap();
     let results: Value = serde_json::from_str(&read("squad_results.json")).unwrap();

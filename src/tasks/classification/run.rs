@@ -339,7 +339,7 @@ impl TaskFile for Texts {
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
         let Head::Sequence(head) = &by.model.heads[by.head] else {
-            panic!("head {} is none of texts", by.head)
+            panic!("head {} is not for texts", by.head)
         };
         let rows: Vec<Row> = self.rows().collect();
         let logits = predict(

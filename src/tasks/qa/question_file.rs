@@ -198,7 +198,7 @@ impl TaskFile for TaskData {
         Some(match store() {
             Ok(Some(chosen)) => Ok(chosen.line()),
             Ok(None) => Ok(
-                "no threshold does better than to answer nothing; the model keeps its own"
+                "no threshold does better than answering nothing; the model keeps its own"
                     .to_owned(),
             ),
             Err(error) => Err(error.into()),

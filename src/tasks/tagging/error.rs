@@ -93,12 +93,12 @@ pub enum Error {
     #[error("{0}; the labels are as config.json beside the model lists them")]
     Labels(String),
 
-    #[error("{file} has no tags that predictions could be marked against; give a file with tags")]
+    #[error("{file} has no tags to score predictions against; give a file with tags")]
     NotLabelled { file: String },
 
     #[error(
         "sentence {eid}: expected {expected} {array}, found {found}; predict with the features that are \
-         marked"
+         scored"
     )]
     Shape {
         eid: usize,

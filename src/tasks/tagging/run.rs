@@ -291,7 +291,7 @@ impl TaskFile for Words {
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
         let Head::Word(head) = &by.model.heads[by.head] else {
-            panic!("head {} is none of words", by.head)
+            panic!("head {} is not for words", by.head)
         };
         let rows: Vec<Row> = self.rows().collect();
         let logits = predict(

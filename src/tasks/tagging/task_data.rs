@@ -146,7 +146,7 @@ impl TaskData {
             let sentences = self.features.len();
             warnings.push(format!(
                 "{cut} of {sentences} sentences are cut at max_seq_length {max_seq_length}: {} neither \
-                 learnt nor marked; raise max_seq_length, or split the sentences",
+                 trained on nor scored; raise max_seq_length, or split the sentences",
                 counted(words, "word")
             ));
         }

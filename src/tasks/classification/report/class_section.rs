@@ -23,7 +23,7 @@ pub(super) fn section(confusion: &Confusion, names: &[String]) -> Markup {
         } @else {
             p.note {
                 "A matrix of " (names.len()) " classes is too large to read: these are the classes that are "
-                "taken for another most often."
+                "most often confused."
             }
             (most_frequent(confusion, names))
         }

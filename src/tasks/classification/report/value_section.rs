@@ -50,7 +50,7 @@ pub(super) fn section(residuals: &Residuals, scores: &Scores, charts: &mut Chart
     };
     html! {
         p.note {
-            "On the scale of the labels, " (min) " to " (max) ", unless told otherwise. A figure that is "
+            "On the scale of the labels, " (min) " to " (max) ", unless stated otherwise. A metric "
             "marked * is ours, beyond the reference."
         }
         div.scroll { table.fit { tbody {

@@ -253,7 +253,7 @@ impl QuestionReader {
                 _ => ("rows", "have"),
             };
             log::warn!(
-                "{file}: {nameless} {rows} {have} no id; their numbers, from 0, stand for it"
+                "{file}: {nameless} {rows} {have} no id; their numbers, from 0, are used instead"
             );
         }
         Ok(Summary {

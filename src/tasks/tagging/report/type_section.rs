@@ -65,7 +65,7 @@ pub(super) fn section(figures: &TagFigures, errors: &ErrorCounts) -> Markup {
         (by_type(figures))
         h3 { "What is wrong" }
         p.note {
-            "Each gold span has one predicted span at most that stands for it: one of the same words, or one "
+            "Each gold span is matched with at most one predicted span: one of the same words, or one "
             "that overlaps it. " (wrong) " errors."
         }
         div.scroll { table.fit.stack {
