@@ -79,15 +79,11 @@ pub fn verify(
     }
     let vocabulary = checkpoint.vocabulary(plan.config.model.vocab_size)?;
     if vocabulary.is_some_and(|bytes| !holds(&out.join(VOCABULARY_FILE), &bytes)) {
-        differences.push(format!(
-            "{VOCABULARY_FILE} is not the one that the checkpoint gives"
-        ));
+        differences.push(format!("{VOCABULARY_FILE} is not the checkpoint's"));
     }
     let config = RecordConfig::read(&out.join(CONFIG_FILE))?;
     if config != plan.config {
-        differences.push(format!(
-            "{CONFIG_FILE} is not the one that the checkpoint gives"
-        ));
+        differences.push(format!("{CONFIG_FILE} is not the checkpoint's"));
     }
 
     let (mut checked, mut equal, mut count) = (0, 0, 0);

@@ -273,7 +273,7 @@ fn a_path_into_another_folder_is_not_followed() {
     .unwrap();
     assert!(is_checkpoint(asked.path()));
     let error = inspect(asked.path()).unwrap_err().to_string();
-    assert!(error.contains("which lies in another folder"), "{error}");
+    assert!(error.contains("which is in another folder"), "{error}");
     assert!(error.contains("give that prefix"), "{error}");
 }
 
@@ -287,7 +287,7 @@ fn the_only_index_is_taken_where_nothing_names_one_and_that_is_said() {
     assert_eq!(
         found.warnings,
         [
-            "the file `checkpoint` names \"model.ckpt-9\", which is not there; took the only one, \"model.ckpt-7\""
+            "the file `checkpoint` names \"model.ckpt-9\", which does not exist; took the only one, \"model.ckpt-7\""
         ]
     );
     fs::remove_file(&state).unwrap();

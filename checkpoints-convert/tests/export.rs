@@ -315,7 +315,7 @@ fn a_record_that_is_not_whole_is_refused_before_anything_is_written() {
     .unwrap();
     let error = refusal(record.path(), Format::Tf);
     assert!(
-        error.contains("electra.embeddings.word.weight is to be F32 [11, 4]")
+        error.contains("electra.embeddings.word.weight should be F32 [11, 4]")
             && error.contains("holds F32 [10, 4]"),
         "{error}"
     );

@@ -613,7 +613,7 @@ fn a_generator_that_is_not_whole_is_refused_with_its_file() {
         let message = written.unwrap_err().to_string();
         assert!(
             message.contains(
-                "generator.bpk: parameter generator.layers.0.attention.key.bias is to be F32 [32]"
+                "generator.bpk: parameter generator.layers.0.attention.key.bias should be F32 [32]"
             ) && message.contains("holds nothing"),
             "{message}"
         );
@@ -666,7 +666,7 @@ fn two_networks_do_not_share_a_folder_and_a_task_s_head_comes_before_them() {
         written
             .left_out
             .iter()
-            .all(|it| it.reason.starts_with("of pre-training"))
+            .all(|it| it.reason.starts_with("part of pre-training"))
     );
     let out = tempfile::tempdir().unwrap();
     let asked = export_head(

@@ -25,7 +25,7 @@ pub struct ConvertArgs {
     /// Zip archive, folder, checkpoint prefix or Hugging Face folder
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Folder to write into; made if it does not exist
+    /// Output folder; created if it does not exist
     pub out: PathBuf,
     /// Also write generator.bpk: the generator and the heads of pre-training
     #[arg(long)]
@@ -38,7 +38,7 @@ pub struct InspectArgs {
     /// Zip archive, folder, checkpoint prefix, Hugging Face folder or converted record
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// List every variable, with its shape and where it goes; -v does so too
+    /// List every variable with its shape and where it goes, as -v does
     #[arg(long)]
     pub all: bool,
 }
@@ -56,19 +56,19 @@ pub struct VerifyArgs {
 /// What `export` is given.
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
-    /// Whose files to write
+    /// Format to export to
     #[arg(long, value_enum)]
     pub format: Format,
-    /// The task whose head goes along, of several [default: the only one that can, or all of them to TensorFlow]
+    /// Task whose head to export, if there are several [default: the only exportable one; all for TensorFlow]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// Of a pre-trained model, the network to write for transformers [default: the discriminator]
+    /// Network of a pre-trained model to export for transformers [default: the discriminator]
     #[arg(long, value_enum, conflicts_with = "task")]
     pub network: Option<Network>,
     /// Folder of a converted, pre-trained or fine-tuned record
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Folder to write into; made if it does not exist
+    /// Output folder; created if it does not exist
     pub out: PathBuf,
 }
 
@@ -114,8 +114,8 @@ impl ConvertArgs {
                 std::fs::remove_file(&file)?;
                 let input = self.input.display();
                 return Err(Error::NotConvertible(format!(
-                    "{input}: expected a checkpoint of pre-training, found neither a generator nor a \
-                     head of one; convert it without --with-generator"
+                    "{input}: expected a pre-training checkpoint, found neither a generator nor a \
+                     pre-training head; convert it without --with-generator"
                 )));
             }
         }
@@ -238,7 +238,7 @@ fn print_conversion(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         totals.values,
         totals.ignored,
         if checked {
-            "; every checksum is right"
+            "; all checksums are correct"
         } else {
             ""
         }
@@ -283,11 +283,11 @@ fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
 fn print_verification(out: &mut dyn Write, found: &Verification) -> io::Result<()> {
     if found.checked > 0 {
         let checked = found.checked;
-        write!(out, "{checked} variables read with right checksums; ")?;
+        write!(out, "{checked} variables read with correct checksums; ")?;
     }
     writeln!(
         out,
-        "{} parameters equal bit by bit ({} values)",
+        "{} parameters equal bit for bit ({} values)",
         found.equal, found.values
     )?;
     for difference in &found.differences {

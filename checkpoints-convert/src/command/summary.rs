@@ -61,7 +61,7 @@ pub(super) fn checkpoint(out: &mut dyn Write, found: &Inspection) -> io::Result<
         counted(rows.count(), "variable")
     })?;
     for missing in &found.unfilled {
-        line(out, 0, &format!("nothing fills {missing}"))?;
+        line(out, 0, &format!("no variable for {missing}"))?;
     }
     model(out, config)?;
     let used = found.variables.iter().filter_map(|row| {
@@ -164,8 +164,8 @@ fn model(out: &mut dyn Write, config: &RecordConfig) -> io::Result<()> {
             false => "with its accents",
         },
         match config.tokenize_chinese_chars {
-            true => "ideographs apart",
-            false => "ideographs not parted",
+            true => "ideographs split",
+            false => "ideographs not split",
         },
     ];
     line(out, 0, &format!("text: {}", text.join(", ")))

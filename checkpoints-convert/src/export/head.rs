@@ -109,8 +109,8 @@ impl<'a> Heads<'a> {
         match (owner(self.config, path), &self.chosen) {
             (None, _) => "not in config.json",
             (Some((task, _)), Some(chosen)) if *task == chosen.task => {
-                "head of a task: transformers has no classifier of questions without an answer beside the \
-                 start and the end"
+                "head of a task: transformers has no classifier for unanswerable questions beside the start \
+                 and the end"
             }
             (Some((_, shape)), _) => self.reason(shape),
         }
@@ -119,9 +119,9 @@ impl<'a> Heads<'a> {
     fn reason(&self, shape: &HeadShape) -> &'static str {
         match (class(self.config, shape), &self.chosen) {
             (Err(why), _) => why,
-            (Ok(_), Some(_)) => "head of a task: that of another one goes along",
+            (Ok(_), Some(_)) => "head of a task: another task's head is exported",
             (Ok(_), None) => {
-                "head of a task: one of several, and a model of transformers has one; --task chooses it"
+                "head of a task: one of several, and a transformers model has only one; --task chooses it"
             }
         }
     }
@@ -145,7 +145,7 @@ fn class(config: &RecordConfig, shape: &HeadShape) -> Result<Class, &'static str
         HeadShape::Span(span) if span.joint_prediction => {
             return Err(
                 "head of a task: transformers has no model with the joint head, whose end depends on the \
-                 start; fine-tune with joint_prediction=false for one that goes along",
+                 start; fine-tune with joint_prediction=false for one that can be exported",
             );
         }
         HeadShape::Span(_) => return Ok(Class::Questions),
@@ -158,8 +158,8 @@ fn class(config: &RecordConfig, shape: &HeadShape) -> Result<Class, &'static str
             match dense.hidden_layer || is_narrow {
                 true => Ok(Class::Texts),
                 false => Err(
-                    "head of a task: it has more labels than half the model's width, so that the \
-                     classifier of transformers, with its hidden layer and GELU, cannot be equal to it",
+                    "head of a task: it has more labels than half the hidden size, so that the classifier \
+                     of transformers, with its hidden layer and GELU, cannot represent it",
                 ),
             }
         }
@@ -222,7 +222,7 @@ mod tests {
         };
         assert_eq!(chosen(&config, None), Ok(None));
         let error = chosen(&config, Some("squad")).unwrap_err();
-        assert!(error.contains("\"squad\" cannot go along"), "{error}");
+        assert!(error.contains("\"squad\" cannot be exported"), "{error}");
         config.heads.insert("ner".into(), of(DenseKind::Tagging, 3));
         assert_eq!(chosen(&config, None), Ok(Some("ner".into())));
         let sst = of(DenseKind::Classification, 2);
@@ -237,11 +237,11 @@ mod tests {
         assert!(
             heads
                 .reason_of("heads.ner.dense.bias")
-                .contains("another one")
+                .contains("another task's head")
         );
         let error = chosen(&config, Some("rte")).unwrap_err();
         assert!(
-            error.contains("config.json: no head of a task \"rte\"; it has ner, squad, sst"),
+            error.contains("config.json: no head for task \"rte\"; it has ner, squad, sst"),
             "{error}"
         );
     }

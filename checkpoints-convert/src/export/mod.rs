@@ -196,7 +196,7 @@ fn to_hugging_face(
     if !writes_card {
         let card = out.join(hugging_face::card::FILE);
         log::warn!(
-            "{}: was edited since it was written: it stays as it is",
+            "{}: was edited since it was written: it is kept unchanged",
             card.display()
         );
     }
@@ -305,9 +305,9 @@ fn warn_of_heads(source: &Source) {
     let model = &source.config.model;
     if model.num_attention_heads != (model.hidden_size / 64).max(1) {
         log::warn!(
-            "{}: no variable tells that num_attention_heads is {}: give it to Google's code in \
-             model_hparam_overrides, and to a conversion back in a config.json beside the checkpoint, \
-             with hidden_size",
+            "{}: no variable says that num_attention_heads is {}: give it to Google's code in \
+             model_hparam_overrides, and to convert back put it with hidden_size into a config.json beside \
+             the checkpoint",
             source.display(),
             model.num_attention_heads
         );
@@ -339,8 +339,8 @@ fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig, asked: Op
             (None, None) => continue,
         };
         log::warn!(
-            "{}: {lost}, for which a TensorFlow checkpoint has no place; once it is converted back, copy \
-             {task:?} of \"heads\" from this config.json to its own",
+            "{}: {lost}, because a TensorFlow checkpoint has no place for them; after converting it back, \
+             copy {task:?} of \"heads\" from this config.json to its own",
             input.join("config.json").display()
         );
     }

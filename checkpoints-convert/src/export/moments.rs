@@ -31,12 +31,12 @@ impl Absent {
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoCheckpoint => {
-                "optimiser state: only a checkpoint-N folder of a run has it (moments in float32); \
-                 export that one to train on with Google's code"
+                "optimiser state: only a checkpoint-N folder of a run has it (moments in float32); export \
+                 that one to continue training with Google's code"
             }
             Self::OtherFormat => {
-                "optimiser state: Google's code has moments in float32 alone, and those of this run are \
-                 not; train with optimizer_moments=f32 to export them"
+                "optimiser state: Google's code has moments in float32 only, and this run's are in fewer \
+                 bits; train with optimizer_moments=f32 to export them"
             }
             Self::NotTrained => {
                 "optimiser state: layers that were not trained have no moments, and Google's code needs \

@@ -41,12 +41,12 @@ impl Network {
 
 /// Why two towers cannot be exported.
 const TOWERS_STAY: &str = "two towers that read from either side guess its tokens, and transformers has no \
-                           such model; --format tf takes them along";
+                           such model; --format tf exports them";
 
 /// A note on scores that depend on more than the network.
-const ELECTRIC: &str = "If this model was trained as Electric, a token's score is this network's, \
-                        ln q(token) of the two towers and ln(mask_prob / (1 − mask_prob)) together; \
-                        transformers computes the first of the three alone.";
+const ELECTRIC: &str = "If this model was trained as Electric, a token's score is the sum of this \
+                        network's, ln q(token) of the two towers and ln(mask_prob / (1 − mask_prob)); \
+                        transformers computes only the first.";
 
 /// A network that can be exported.
 #[derive(Clone, Debug)]
@@ -137,8 +137,8 @@ impl Chosen {
 fn able(pretrained: Option<&Pretrained>, network: Network) -> Result<&Pretrained, &'static str> {
     let Some(pretrained) = pretrained else {
         return Err(
-            "nothing of pre-training is there; a run of electra pretrain leaves it in generator.bpk, and so \
-             does convert --with-generator of a released checkpoint",
+            "there is nothing of pre-training; electra pretrain writes it to generator.bpk, and so does \
+             convert --with-generator for a released checkpoint",
         );
     };
     match network {

@@ -41,7 +41,7 @@ pub(super) fn reason(config: &RecordConfig, path: &str) -> &'static str {
         Some((_, head)) if has_hidden_layer(head) => {
             "head of a task: Google's code has none with a hidden layer"
         }
-        Some(_) => "head of a task: --task names another one",
+        Some(_) => "head of a task: --task selects another one",
     }
 }
 

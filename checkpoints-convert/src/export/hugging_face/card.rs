@@ -171,14 +171,14 @@ impl<'a> Card<'a> {
         writeln!(out, "\n## Figures\n")?;
         if self.figures.is_empty() {
             let why = match head.is_whole() {
-                true => "None are known: no results lie beside the model.",
-                false => "None: the model that was marked had another score of no answer.",
+                true => "None are known: there are no results beside the model.",
+                false => "None: the model that was scored had a different no-answer score.",
             };
             return writeln!(out, "{why}");
         }
         writeln!(
             out,
-            "On the dev file of the task, marked by `electra`.\n\n| figure | value |\n|---|---|"
+            "On the task's dev file, scored by `electra`.\n\n| metric | value |\n|---|---|"
         )?;
         for figure in &self.figures {
             writeln!(out, "| {} | {:.2} |", figure.name, figure.value)?;
@@ -196,8 +196,8 @@ impl<'a> Card<'a> {
         if !is_whole {
             writeln!(
                 out,
-                "- The classifier of questions without an answer: the score of no answer is that of the \
-                 first token's start and end instead."
+                "- The classifier for unanswerable questions: the no-answer score is that of the first \
+                 token's start and end instead."
             )?;
         }
         for (task, why) in left_out {
@@ -248,10 +248,10 @@ pub(super) fn quoted(text: &str) -> String {
 
 fn purpose(head: &Head) -> &'static str {
     match (head.class, head.dense().and_then(|dense| dense.kind)) {
-        (Class::Questions, _) => "questions on a passage",
-        (Class::Words, _) => "labels of words",
-        (Class::Texts, Some(DenseKind::Regression)) => "a number of a text",
-        (Class::Texts, _) => "classes of texts",
+        (Class::Questions, _) => "question answering",
+        (Class::Words, _) => "token classification",
+        (Class::Texts, Some(DenseKind::Regression)) => "regression on texts",
+        (Class::Texts, _) => "text classification",
     }
 }
 
@@ -273,9 +273,9 @@ fn note(head: &Head) -> Option<String> {
         ),
         DenseKind::Tagging => None,
         _ if !dense.hidden_layer => Some(format!(
-            "The head was trained as one dense layer. Its hidden layer here holds each output and its \
-             opposite, since `gelu(z) − gelu(−z) = z`, so that it gives the same; fine-tuning it further \
-             starts from {} units that are in use.",
+            "The head was trained as one dense layer. Its hidden layer here computes each output and its \
+             negative; since `gelu(z) − gelu(−z) = z`, the outputs are the same. Further fine-tuning starts \
+             from {} active units.",
             2 * dense.outputs
         )),
         _ => None,
@@ -356,17 +356,14 @@ mod tests {
         let left = "- The head for `squad`: transformers has no model with the joint head";
         assert!(joint.contains(left), "{joint}");
         let answerable = card("squad", head(false, true, false), Vec::new());
-        assert!(answerable.contains("- The classifier of questions without an answer: "));
-        assert!(answerable.contains("had another score of no answer"));
+        assert!(answerable.contains("- The classifier for unanswerable questions: "));
+        assert!(answerable.contains("had a different no-answer score"));
         let texts = DenseShape {
             kind: Some(DenseKind::Classification),
             ..DenseShape::new(3)
         };
         let texts = card("sst", HeadShape::Dense(texts), Vec::new());
-        assert!(
-            texts.contains("starts from 6 units that are in use"),
-            "{texts}"
-        );
-        assert!(texts.contains("no results lie beside the model"));
+        assert!(texts.contains("starts from 6 active units"), "{texts}");
+        assert!(texts.contains("there are no results beside the model"));
     }
 }

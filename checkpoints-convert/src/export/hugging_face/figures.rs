@@ -83,7 +83,7 @@ pub(super) fn of(source: &Source, task: &str) -> Vec<Figure> {
         };
         if modified(&path) < weights {
             log::warn!(
-                "{}: older than the model: the model card has none of its figures",
+                "{}: older than the model: the model card leaves its scores out",
                 path.display()
             );
             continue;

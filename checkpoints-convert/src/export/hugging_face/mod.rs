@@ -66,7 +66,7 @@ impl Subject<'_> {
     pub fn reason_of(&self, path: &str) -> &'static str {
         match self {
             Self::Task(_) if is_of_pretraining(path) => {
-                "of pre-training: --network exports a network of it"
+                "part of pre-training: --network exports its networks"
             }
             Self::Task(heads) => heads.reason_of(path),
             Self::Network(chosen) => chosen.reason_of(path),
@@ -149,7 +149,8 @@ impl<'a> Plan<'a> {
         match tokens {
             Ok(tokens) => put(TOKENIZER_FILE, &tokens.file(config))?,
             Err(why) => log::warn!(
-                "{}: {why}, so that {TOKENIZER_FILE} is not written; transformers makes one of {VOCABULARY_FILE}",
+                "{}: {why}, so that {TOKENIZER_FILE} is not written; transformers builds one from \
+                {VOCABULARY_FILE}",
                 source.folder.join(VOCABULARY_FILE).display()
             ),
         }
@@ -189,8 +190,8 @@ fn head_warnings(head: &Head) -> Vec<String> {
     let mut warnings = Vec::new();
     if !head.is_whole() {
         warnings.push(format!(
-            "head {task:?} goes along without its classifier of questions without an answer: transformers \
-             takes the score of no answer from the first token's start and end"
+            "head {task:?} is exported without its classifier for unanswerable questions: transformers \
+             takes the no-answer score from the first token's start and end"
         ));
     }
     if let Some(dense) = head.dense() {
@@ -202,7 +203,7 @@ fn head_warnings(head: &Head) -> Vec<String> {
         }
         if dense.kind == Some(DenseKind::Regression) && dense.range.is_none() {
             warnings.push(format!(
-                "nothing tells the range of head {task:?}: transformers shows its numbers as 0 to 1"
+                "the range of head {task:?} is unknown: transformers shows its numbers as 0 to 1"
             ));
         }
     }

@@ -63,7 +63,7 @@ impl<'a> NetworkCard<'a> {
             Network::Discriminator => (
                 "feature-extraction",
                 "The discriminator of ELECTRA's pre-training: a token's logit above 0 says that it was \
-                 replaced. Fine-tuning begins with it.",
+                 replaced. Fine-tuning starts from it.",
                 format!(
                     "from transformers import AutoTokenizer, ElectraForPreTraining\n\n\
                      tokenizer = AutoTokenizer.from_pretrained({name})\n\

@@ -36,13 +36,13 @@ impl<'a> Tokens<'a> {
     /// The reason why `tokenizer.json` cannot represent them.
     pub fn of(vocabulary: &'a [u8]) -> Result<Self, String> {
         let text = str::from_utf8(plain_file::without_mark(vocabulary));
-        let text = text.map_err(|_| "it is no UTF-8".to_owned())?;
+        let text = text.map_err(|_| "it is not UTF-8".to_owned())?;
         let words: Vec<&str> = text.trim_end().split('\n').map(str::trim).collect();
         let mut numbers = HashMap::with_capacity(words.len());
         for (number, word) in words.iter().enumerate() {
             if let Some(first) = numbers.insert(*word, number) {
                 return Err(format!(
-                    "{word:?} stands in its lines {} and {}",
+                    "{word:?} is on its lines {} and {}",
                     first + 1,
                     number + 1
                 ));
@@ -187,8 +187,8 @@ mod tests {
                 "[PAD]\n[UNK]\n[CLS]\na\n".as_bytes(),
                 "it has no line [SEP]",
             ),
-            (b"[PAD]\n\xff\n", "it is no UTF-8"),
-            (b"a\nb\na\n", "\"a\" stands in its lines 1 and 3"),
+            (b"[PAD]\n\xff\n", "it is not UTF-8"),
+            (b"a\nb\na\n", "\"a\" is on its lines 1 and 3"),
         ] {
             assert_eq!(Tokens::of(vocabulary).err().unwrap(), expected);
         }
