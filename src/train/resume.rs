@@ -1,4 +1,4 @@
-//! Which checkpoint a run goes on from, and the model as it is there.
+//! Finds the checkpoint that a run resumes from, and loads the model.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::{
     progress::Progress,
 };
 
-/// A run where it goes on.
+/// The state from which a run continues.
 pub struct Start<M> {
     pub model: M,
-    /// Steps that are finished.
+    /// Completed steps.
     pub step: u64,
-    /// As the checkpoint kept it.
+    /// From the checkpoint.
     pub loss_scale: Option<LossScale>,
 }
 
-/// The newest checkpoint's model, whose moments `adam` gets; without a checkpoint, what `build` makes of
-/// nothing stored.
+/// Loads the newest checkpoint's model, and its moments into `adam`; without a checkpoint, calls `build`
+/// without a stored record.
 ///
 /// # Errors
 /// If a checkpoint belongs to another run or cannot be read, or the model cannot be built.
