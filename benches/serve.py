@@ -1,17 +1,20 @@
 """Sends the same questions to `electra serve` and to a transformers server, and prints their throughput and latency.
 
   python3 benches/serve.py --electra target/release/electra --checkpoint MODEL --data dev.json
-      [--peer HF_FOLDER --peer-python VENV/bin/python] [--clients 8] [--requests 200] [--list N]
+      [--peer HF_FOLDER --peer-python VENV/bin/python --peer-server http|fastapi]
+      [--clients 8] [--requests 200] [--list N]
 
 The client uses Python's standard library: --clients threads, each with a persistent connection, ask one question after
 the other until all are answered. --list N puts N questions into each request (/v1/answers). Prints one line of JSON per
 server: questions per second, p50 and p95 of a request in seconds, and the number of responses other than 200.
 
-The peer is a typical server for transformers: an http.server whose threads share one lock around the model, because
-PyTorch already uses all cores for one question. It reproduces the question-answering pipeline of transformers 4 (version
-5 has none): the tokenizer's windows of 384 tokens, one forward pass over all windows of a question, the best span of at
-most 15 tokens. The head of HF_FOLDER may be untrained: it costs the same. Both read the same passages; the checkpoints
-should have the same encoder (`electra export --format hf`).
+There are two peers, both typical servers for transformers. `fastapi` (pip install torch 'transformers<5' fastapi uvicorn)
+is an application under uvicorn with one endpoint, which calls pipeline("question-answering"). `http` needs neither FastAPI
+nor the pipeline, which transformers 5 no longer has: it is an http.server that reproduces the pipeline: the tokenizer's
+windows of 384 tokens, one forward pass over all windows of a question, the best span of at most 15 tokens. In both, the
+threads share one lock around the model, because PyTorch already uses all cores for one question. The head of HF_FOLDER
+may be untrained: it costs the same. Both read the same passages; the checkpoints should have the same encoder (`electra
+export --format hf`).
 """
 import argparse, http.client, http.server, json, subprocess, sys, threading, time
 from urllib.parse import urlsplit
@@ -78,6 +81,29 @@ def start(command):
     return server, json.loads(line)["url"]
 
 
+def fastapi_peer(folder):
+    """Serves the pipeline of transformers 4 until it is killed."""
+    import socket, typing
+    import fastapi, uvicorn
+    from transformers import pipeline
+    answer_all = pipeline("question-answering", model=folder, device="cpu")
+    one_at_a_time = threading.Lock()
+    application = fastapi.FastAPI()
+
+    # Not async: FastAPI runs it in its thread pool, so that the server keeps reading requests.
+    @application.post("/")
+    def answer(asked: typing.Union[dict, list[dict]]):
+        several = asked if isinstance(asked, list) else [asked]
+        with one_at_a_time:
+            found = answer_all([{"question": one["question"], "context": one["passage"]} for one in several],
+                               max_seq_len=384, doc_stride=128)
+        return found
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(json.dumps({"url": f"http://127.0.0.1:{listening.getsockname()[1]}"}), flush=True)
+    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
+
+
 def peer(folder):
     """Serves a transformers model until it is killed."""
     import torch
@@ -141,10 +167,11 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--requests", type=int, default=200, help="questions in all")
     parser.add_argument("--list", type=int, default=1, help="questions a request")
+    parser.add_argument("--peer-server", choices=["http", "fastapi"], default="http")
     parser.add_argument("--serve-peer", metavar="FOLDER", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve_peer:
-        return peer(args.serve_peer)
+        return {"http": peer, "fastapi": fastapi_peer}[args.peer_server](args.serve_peer)
     if not args.data:
         parser.error("--data is needed")
     asked = questions(args.data, args.requests)
@@ -154,7 +181,8 @@ def main():
                    "--checkpoint", args.checkpoint]
         servers.append(("electra", command, "/v1/answers" if args.list > 1 else "/api/answer"))
     if args.peer:
-        servers.append(("transformers", [args.peer_python, __file__, "--serve-peer", args.peer], "/"))
+        command = [args.peer_python, __file__, "--serve-peer", args.peer, "--peer-server", args.peer_server]
+        servers.append((f"transformers, {args.peer_server}", command, "/"))
     # One after the other, because they would compete for the cores.
     for name, command, path in servers:
         server, url = start(command)
