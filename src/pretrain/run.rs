@@ -346,7 +346,10 @@ impl Pretraining<'_> {
             examples: batch.len(),
             unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
             tokens: batch.iter().map(Masked::tokens).sum(),
-            operations: operations(self.config, batch),
+            operations: operations(
+                self.config,
+                batch.iter().map(|it| (it.tokens(), it.slots.len())),
+            ),
             ..StepRecord::default()
         }
     }
