@@ -84,7 +84,7 @@ impl<'a> PretrainFootprint<'a> {
             micro_batch_size: config.micro_batch_size,
         };
         let limits = MemoryLimits {
-            tokens: Some(at_once(limits)),
+            tokens: Some(at_once(limits.tokens)),
             ..limits
         };
         let needed = |examples, recompute_layers| self.needed(examples, recompute_layers);
@@ -232,17 +232,15 @@ impl<'a> PretrainFootprint<'a> {
     }
 }
 
-/// Tokens at once that memory has no say in: a slow device takes fewer in time.
-fn at_once(limits: MemoryLimits) -> usize {
-    limits
-        .tokens
-        .map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
+/// Tokens at once that memory has no say in: at most those that a slow device takes in time.
+pub(super) fn at_once(in_time: Option<usize>) -> usize {
+    in_time.map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
 }
 
 /// What a plan decides, in the words of a line; `None` if the batch is computed as if memory had no end.
 pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> Option<String> {
     let budget = limits.budget?;
-    let unlimited = (at_once(limits) / config.max_seq_length.max(1)).max(1);
+    let unlimited = (at_once(limits.tokens) / config.max_seq_length.max(1)).max(1);
     let usual = unlimited.min(config.train_batch_size);
     let again = match plan.recompute_layers {
         true => ", layers computed again",
