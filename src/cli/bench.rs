@@ -3,20 +3,18 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
-    bench::{Bench, Figures, Task, groups, padding, pretrain::PretrainBench},
+    bench::{Bench, Figures, Task, Timing, groups, padding, pretrain::PretrainBench},
     config::{Config, ModelSize, OptimizerMoments, PretrainConfig},
     kernels::formats::Element,
     model::arithmetic::Arithmetic,
     tasks::qa::span_head::SpanHeadConfig,
-    train::{
-        loss_scale::LossScale,
-        objective::{Objective, Trainable},
-    },
+    train::loss_scale::LossScale,
 };
 
 /// Time training steps or predictions on random weights
@@ -170,22 +168,10 @@ fn fine_tuning<'a>(
     let session = Session::open(&args.compute, global)?;
     let arithmetic = session.arithmetic(session.precision(), &encoder, args.tokens())?;
     let bench = Bench {
-        device: &session.chosen.device,
+        timing: args.timing(&session.chosen.device, arithmetic, groups),
         task,
         encoder,
         head: SpanHeadConfig::of(&config),
-        arithmetic,
-        groups,
-        pad_to: args.pad_to.map(|n| n as usize),
-        steps: args.steps as usize,
-        warmup: args.warmup as usize,
-        micro_batch_size: args.micro_batch_size.map(|n| n as usize),
-        moments: args.optimizer_moments,
-        objective: Objective {
-            trainable: Trainable::All,
-            recompute_layers: args.gradient_checkpointing == Switch::On,
-            loss_scale: loss_scale(arithmetic),
-        },
     };
     let figures = bench.run()?;
     Ok(Timed {
@@ -226,17 +212,8 @@ fn pretraining<'a>(
         Some(_) => 0.0,
     };
     let bench = PretrainBench {
-        device: &session.chosen.device,
+        timing: args.timing(&session.chosen.device, arithmetic, groups),
         config,
-        arithmetic,
-        groups,
-        pad_to: args.pad_to.map(|n| n as usize),
-        steps: args.steps as usize,
-        warmup: args.warmup as usize,
-        micro_batch_size: args.micro_batch_size.map(|n| n as usize),
-        moments: args.optimizer_moments,
-        recompute_layers: args.gradient_checkpointing == Switch::On,
-        loss_scale: loss_scale(arithmetic),
     };
     let figures = bench.run()?;
     let more = Map::from_iter([
@@ -260,12 +237,29 @@ impl BenchArgs {
     fn tokens(&self) -> usize {
         self.batch_size as usize * self.seq_len as usize
     }
-}
 
-fn loss_scale(arithmetic: Arithmetic) -> f64 {
-    match arithmetic.layers {
-        Element::F32 => 1.0,
-        Element::F16 => LossScale::default().factor,
+    /// What is timed of these groups on a device.
+    fn timing<'a>(
+        &self,
+        device: &'a Device,
+        arithmetic: Arithmetic,
+        groups: Vec<Vec<usize>>,
+    ) -> Timing<'a> {
+        Timing {
+            device,
+            arithmetic,
+            groups,
+            pad_to: self.pad_to.map(|n| n as usize),
+            steps: self.steps as usize,
+            warmup: self.warmup as usize,
+            micro_batch_size: self.micro_batch_size.map(|n| n as usize),
+            moments: self.optimizer_moments,
+            recompute_layers: self.gradient_checkpointing == Switch::On,
+            loss_scale: match arithmetic.layers {
+                Element::F32 => 1.0,
+                Element::F16 => LossScale::default().factor,
+            },
+        }
     }
 }
 

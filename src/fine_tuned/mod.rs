@@ -208,6 +208,7 @@ impl FineTuned {
         let computed = predict(
             rows,
             self.config.predict_batch_size,
+            self.model.electra.most_tokens(&self.device),
             &self.device,
             |input, batch| outputs(&self.model, self.head, input, batch, beam_size),
             &mut |done| {

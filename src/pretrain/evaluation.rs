@@ -40,6 +40,9 @@ impl Pretraining<'_> {
         self.progress
             .note(&format!("evaluating {}", folder.display()));
         let objective = self.objective(self.device, 1.0);
+        // It has no memory plan, which would see to it that no launch takes the device too long.
+        let in_time = networks.electra.most_tokens(self.device);
+        let micro_batch_size = self.micro_batch_size(config.eval_batch_size, in_time);
         let mut figures = Figures::default();
         let bar = self
             .progress
@@ -52,7 +55,7 @@ impl Pretraining<'_> {
                 step: EVALUATION + step,
                 drops: false,
             };
-            let parts = parts(&batch, self.micro_batch_size(config.eval_batch_size));
+            let parts = parts(&batch, micro_batch_size);
             let counts = Counts::of(&parts);
             let mut seen = Vec::new();
             for part in &parts {

@@ -84,7 +84,7 @@ impl<'a> PretrainFootprint<'a> {
             micro_batch_size: config.micro_batch_size,
         };
         let limits = MemoryLimits {
-            tokens: Some(at_once(limits)),
+            tokens: Some(at_once(limits.tokens)),
             ..limits
         };
         let needed = |examples, recompute_layers| self.needed(examples, recompute_layers);
@@ -233,17 +233,15 @@ impl<'a> PretrainFootprint<'a> {
     }
 }
 
-/// Maximum tokens in a micro-batch regardless of memory; lower on a slow device.
-fn at_once(limits: MemoryLimits) -> usize {
-    limits
-        .tokens
-        .map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
+/// Maximum tokens in a micro-batch regardless of memory; `in_time`: what a slow device computes in time.
+pub(super) fn at_once(in_time: Option<usize>) -> usize {
+    in_time.map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
 }
 
 /// The plan as a log line; `None` if memory limits nothing.
 pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> Option<String> {
     let budget = limits.budget?;
-    let unlimited = (at_once(limits) / config.max_seq_length.max(1)).max(1);
+    let unlimited = (at_once(limits.tokens) / config.max_seq_length.max(1)).max(1);
     let usual = unlimited.min(config.train_batch_size);
     let again = match plan.recompute_layers {
         true => ", layers recomputed",

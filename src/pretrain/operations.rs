@@ -1,19 +1,17 @@
 //! Floating-point operations of a step's matrix products, a measure of the device's work.
 
-use super::part::Masked;
 use crate::config::{EncoderConfig, PretrainConfig, pretraining::networks::Generator};
 
 /// A backward pass costs twice a forward pass.
 const PASSES: usize = 3;
 
-/// The operations of training on a batch: two for each weight that a token is multiplied with, plus the two
-/// products of attention. They count real tokens, and each pass once even if layers are recomputed to save
-/// memory.
-pub fn operations(config: &PretrainConfig, batch: &[Masked]) -> f64 {
+/// The operations of training on a batch, given as the real tokens and the masked slots of each example: two
+/// for each weight that a token is multiplied with, plus the two products of attention. Each pass counts once
+/// even if layers are recomputed to save memory.
+pub fn operations(config: &PretrainConfig, batch: impl IntoIterator<Item = (usize, usize)>) -> f64 {
     let (discriminator, generator) = (config.discriminator(), config.generator());
     let kind = config.generator_kind();
-    let forward = batch.iter().map(|masked| {
-        let (tokens, slots) = (masked.tokens(), masked.slots.len());
+    let forward = batch.into_iter().map(|(tokens, slots)| {
         let guesses = |width: usize, of: &EncoderConfig, rows: usize| {
             2 * rows * of.embedding_size * (width + of.vocab_size)
         };
@@ -61,24 +59,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::pretrain::{example::Example, masking::Slot};
 
     #[test]
     fn they_are_those_of_the_products() {
-        let slot = Slot {
-            position: 1,
-            original: 5,
-            is_replaced: true,
-        };
-        let masked = |tokens: usize, slots: usize| Masked {
-            example: Example {
-                ids: vec![5; tokens],
-                first: tokens,
-            },
-            slots: vec![slot; slots],
-            ..Masked::default()
-        };
-        let batch = [masked(3, 1), masked(5, 2)];
+        let batch = [(3, 1), (5, 2)];
         let count = |more: serde_json::Value| {
             let mut given = json!({
                 "embedding_size": 16, "vocab_size": 100, "generator_hidden_size": 0.5,
@@ -87,7 +71,7 @@ mod tests {
             let given = given.as_object_mut().unwrap();
             given.extend(more.as_object().unwrap().clone());
             let resolved = PretrainConfig::resolve(Path::new("d"), "m", given);
-            operations(&resolved.unwrap().0, &batch)
+            operations(&resolved.unwrap().0, batch)
         };
         // By hand: 12 · width² weights a layer, and the projection of the embeddings; 8 tokens, with 3² + 5²
         // pairs in attention.

@@ -17,6 +17,7 @@ pub(super) use error::{device_error, io_of};
 use super::{
     batches::Batches,
     figures::Figures,
+    memory_plan::at_once,
     model_files::{self, Letters},
     networks::Networks,
     objective::{Chance, Objective},
@@ -51,9 +52,6 @@ use crate::{
         watch::Watch,
     },
 };
-
-/// Tokens in a micro-batch, unless the configuration says otherwise.
-const TOKENS_AT_ONCE: usize = 8192;
 
 /// A run with resolved hyper-parameters.
 pub struct Pretraining<'a> {
@@ -96,7 +94,7 @@ impl Pretraining<'_> {
             .as_ref()
             .map(StoredParameters::identity)
             .transpose()?;
-        let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size);
+        let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
         let hparams = self.identity(config, initial_weights);
         let steps = config.num_train_steps.min(self.batches.steps());
@@ -240,8 +238,10 @@ impl Pretraining<'_> {
         json!({ "pretraining": told })
     }
 
-    pub(super) fn micro_batch_size(&self, batch_size: usize) -> usize {
-        let fitting = (TOKENS_AT_ONCE / self.config.max_seq_length).max(1);
+    /// Examples at once of such a batch, if nothing else was planned or asked for as many as the device
+    /// takes `in_time`, in tokens.
+    pub(super) fn micro_batch_size(&self, batch_size: usize, in_time: Option<usize>) -> usize {
+        let fitting = (at_once(in_time) / self.config.max_seq_length).max(1);
         let planned = self.memory.map(|plan| plan.micro_batch_size);
         planned
             .or(self.config.micro_batch_size)
@@ -346,7 +346,10 @@ impl Pretraining<'_> {
             examples: batch.len(),
             unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
             tokens: batch.iter().map(Masked::tokens).sum(),
-            operations: operations(self.config, batch),
+            operations: operations(
+                self.config,
+                batch.iter().map(|it| (it.tokens(), it.slots.len())),
+            ),
             ..StepRecord::default()
         }
     }

@@ -345,6 +345,7 @@ impl TaskFile for Texts {
         let logits = predict(
             &FeatureSet::of_rows([rows]),
             by.config.predict_batch_size,
+            by.model.electra.most_tokens(by.device),
             by.device,
             |input, _| head.predict(&by.model.encode(input)),
             progress,

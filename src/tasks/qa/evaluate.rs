@@ -204,7 +204,9 @@ pub(super) fn answer_with_loss(
                 let targets: Vec<_> = features.iter().map(of).collect();
                 beam::predict_with_losses(model, head, input, features, beam, &targets)
             };
-            let computed = tasks::predict::predict(&set, batch_size, device, compute, progress)?;
+            let most = model.electra.most_tokens(device);
+            let computed =
+                tasks::predict::predict(&set, batch_size, most, device, compute, progress)?;
             computed.into_iter().unzip()
         }
     };

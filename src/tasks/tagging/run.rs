@@ -297,6 +297,7 @@ impl TaskFile for Words {
         let logits = predict(
             &FeatureSet::of_rows([rows]),
             by.config.predict_batch_size,
+            by.model.electra.most_tokens(by.device),
             by.device,
             |input, batch| head.predict(&by.model.encode(input), &batch.labels),
             progress,
