@@ -18,11 +18,13 @@ use crate::{
     data,
     durable_file::{spare_inputs, write_whole},
     pretrain::{
+        self,
         build::{self, Request},
         example::Example,
         examples::{Examples, Source},
         token_file::Header,
     },
+    progress::Progress,
     stop,
     text::{
         normalizer::Normalizer,
@@ -227,15 +229,7 @@ pub(super) fn examples(
 ) -> anyhow::Result<()> {
     let vocab = Vocab::read(&args.vocab)?;
     let examples = Examples::open(&args.files, &vocab)?;
-    let progress = global.progress();
-    let mut reading = progress.reading();
-    for source in examples.sources() {
-        if let Source::Tokens(file) = source {
-            let total = file.bytes();
-            file.verify(&mut |bytes| reading.at(bytes, total, "read", json!({})))?;
-        }
-    }
-    drop(reading);
+    verify(&examples, &global.progress())?;
     let mut inputs: Vec<&Path> = examples.sources().iter().map(Source::path).collect();
     inputs.push(&args.vocab);
     let told = json!({
@@ -284,6 +278,15 @@ pub(super) fn examples(
         let output = output.display().to_string();
         Ok(writeln!(out, "{shown} written to {}", printable(&output))?)
     })
+}
+
+/// Compares the sums of our own files, with a bar where that takes long.
+pub(in crate::cli) fn verify(
+    examples: &Examples,
+    progress: &Progress,
+) -> Result<(), pretrain::Error> {
+    let mut reading = progress.reading();
+    examples.verify(&mut |bytes, total| reading.at(bytes, total, "read", json!({})))
 }
 
 fn print_examples(
