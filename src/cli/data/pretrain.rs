@@ -16,7 +16,7 @@ use crate::{
     cli::{GlobalArgs, print_beside, print_json_beside},
     counted::grouped,
     data,
-    durable_file::{spare_inputs, write_whole},
+    durable_file::{pack_by_name, spare_inputs, write_whole},
     pretrain::{
         self,
         build::{self, Request},
@@ -214,7 +214,7 @@ pub struct ExamplesArgs {
     /// Vocabulary file that the examples were made with, one token per line
     #[arg(long, value_name = "FILE")]
     pub vocab: PathBuf,
-    /// Output file for the examples, as JSON lines
+    /// Output file for the examples, as JSON lines; a name that ends in .gz is packed with gzip
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: Option<PathBuf>,
     /// Write only the first N examples
@@ -245,21 +245,23 @@ pub(super) fn examples(
     ensure!(count > 0, "--first: expected a number of examples, found 0");
     let mut failed = None;
     let written = write_whole(output, |file| {
-        let mut example = Example::default();
-        for index in 0..count {
-            if let Err(error) = examples.read(index, &mut example) {
-                failed = Some(error);
-                return Err(io::Error::other("not whole"));
+        pack_by_name(output, file, |file| {
+            let mut example = Example::default();
+            for index in 0..count {
+                if let Err(error) = examples.read(index, &mut example) {
+                    failed = Some(error);
+                    return Err(io::Error::other("not whole"));
+                }
+                let line = json!({
+                    "index": index,
+                    "length": example.ids.len(),
+                    "input_ids": example.ids,
+                    "segment_ids": example.segments().collect::<Vec<_>>(),
+                });
+                writeln!(file, "{line}")?;
             }
-            let line = json!({
-                "index": index,
-                "length": example.ids.len(),
-                "input_ids": example.ids,
-                "segment_ids": example.segments().collect::<Vec<_>>(),
-            });
-            writeln!(file, "{line}")?;
-        }
-        Ok(())
+            Ok(())
+        })
     });
     if let Some(error) = failed {
         return Err(error.into());
