@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
+    counted::counted,
     data::split::Split,
     durable_file::spare_inputs,
     eval::{result_file::read_results, results::TrialResults, taken::Taken},
@@ -232,10 +233,10 @@ fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec
     of_run.retain(|trial, _| *trial <= config.num_trials);
     if of_run.len() > told.len() {
         log::warn!(
-            "{}: expected {} trials, as many as are finished, found {}; the page has all, and the \
-             run's own command writes them there",
+            "{}: expected {}, as many as are finished, found {}; the page has all, and the run's own \
+             command writes them there",
             results.display(),
-            of_run.len(),
+            counted(of_run.len(), "trial"),
             told.len()
         );
         return Ok(of_run.into_iter().unzip());

@@ -15,6 +15,7 @@ use tokenizers::{
 
 use super::{corpus::Corpus, error::Error, pipeline::run, text_blocks::Block};
 use crate::{
+    counted::counted,
     data,
     text::normalizer::{Normalizer, for_each_basic_token, is_blank},
 };
@@ -145,7 +146,8 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
     };
     if words.forgotten > 0 {
         let (most, rarest) = (COUNTED, words.forgotten);
-        log::warn!("more than {most} words: those that came at most {rarest} times are forgotten");
+        let rarest = counted(rarest as usize, "time");
+        log::warn!("more than {most} words: those that came at most {rarest} are forgotten");
     }
     let mut sorted: Vec<(String, u64)> = words.counts.into_iter().collect();
     sorted.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));

@@ -12,7 +12,7 @@ use super::{
     page,
 };
 use crate::{
-    counted::plural,
+    counted::{counted, plural},
     eval::{
         bootstrap::Bootstrap,
         comparison::{ComparedFigure, TaskComparison},
@@ -174,7 +174,10 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
         } }
         @for figure in &task.figures {
             @if let Some(undefined) = figure.interval.map(|i| i.undefined).filter(|&count| count > 0) {
-                p.note { (figure.key) ": of " (undefined) " samples it is no number; they are left out." }
+                p.note {
+                    (figure.key) ": of " (counted(undefined, "sample")) " it is no number; "
+                    @if undefined == 1 { "it is left out." } @else { "they are left out." }
+                }
             }
         }
     }

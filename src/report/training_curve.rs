@@ -13,6 +13,7 @@ use super::{
     chart::{Line, Style},
 };
 use crate::{
+    counted::counted,
     eval::dev_record::{self, DevLine, DevRecord, Figures},
     step_record::{self, StepRecord},
 };
@@ -122,7 +123,7 @@ impl TrainingCurve {
     pub(super) fn taken(&self) -> Vec<String> {
         let taken = self.dev.iter().flat_map(|record| &record.taken);
         let mut lines: Vec<String> = taken
-            .map(|(task, taken)| format!("{task}: the first {taken} examples"))
+            .map(|(task, taken)| format!("{task}: the first {}", counted(*taken, "example")))
             .collect();
         lines.dedup();
         lines

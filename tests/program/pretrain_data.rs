@@ -155,7 +155,10 @@ fn examples_are_written_as_lines() {
     let refused = command.output().unwrap();
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     let said = text(&refused.stderr);
-    assert!(said.contains("--output: expected a name without .gz"), "{said}");
+    assert!(
+        said.contains("--output: expected a name without .gz"),
+        "{said}"
+    );
     assert!(!folder.path().join("b.tokens.gz").exists());
 }
 

@@ -700,7 +700,14 @@ fn a_damaged_file_of_examples_is_refused_before_the_first_step() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
     command
         .current_dir(place.folder.path())
-        .args(["data", "pretrain", "--corpus", "corpus", "--max-seq-length", "64"])
+        .args([
+            "data",
+            "pretrain",
+            "--corpus",
+            "corpus",
+            "--max-seq-length",
+            "64",
+        ])
         .args(["--vocab", "vocab.txt", "--output", "text.tokens"]);
     succeeds(&mut command);
     let file = place.path("text.tokens");
