@@ -18,7 +18,7 @@ use super::{
     print_beside, print_json_beside,
     report_page::PageArgs,
     run_model,
-    run_trials::{trial, trials_of},
+    run_trials::{last, trial, trials_of},
 };
 use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
@@ -92,7 +92,7 @@ pub(super) fn run(
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
-    let (numbers, trials) = trials_of(&config, &results)?;
+    let (numbers, trials) = trials_of(&draft, &config, &results)?;
     // num_trials may not be given again, and a run may have been broken off.
     let most = config
         .num_trials
@@ -109,7 +109,8 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let mut config = resolved.config;
-    let trial = trial(given_trial, &numbers, &results, config.num_trials)?;
+    let trial = trial(given_trial, &numbers, &results, config.num_trials)?
+        .or_else(|| last(&config, &numbers));
     let shown = match trial {
         Some(trial) => {
             let place = numbers.iter().position(|number| *number == trial);

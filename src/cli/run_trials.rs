@@ -8,15 +8,18 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
-    config::Config,
+    config::{Config, Draft, of_trial},
     counted::counted,
     eval::{result_file::read_results, results::TrialResults},
     finetune::finished_trials,
+    model::folder::config_file,
+    tasks::kind::task,
 };
 
 /// The figures of a run's trials and their numbers, in their order: those of its results, or those of all
 /// trials that are finished, if a process that ended one could not write it there.
 pub(super) fn trials_of(
+    draft: &Draft,
     config: &Config,
     results: &Path,
 ) -> anyhow::Result<(Vec<usize>, Vec<TrialResults>)> {
@@ -44,7 +47,8 @@ pub(super) fn trials_of(
     };
     let like = numbers.last().or_else(|| all.keys().next_back()).copied();
     let mut of_run = finished(like)?;
-    of_run.retain(|trial, _| *trial <= config.num_trials);
+    let planned = planned(draft, config, like.into_iter().chain(all.into_keys().rev()));
+    of_run.retain(|trial, _| *trial <= planned);
     if of_run.len() > told.len() {
         log::warn!(
             "{}: expected {}, as many as are finished, found {}; the page has all, and the run's own \
@@ -56,6 +60,32 @@ pub(super) fn trials_of(
         return Ok(of_run.into_iter().unzip());
     }
     Ok((numbers, told))
+}
+
+/// How many trials the run was to have: as many as are given, or as the first of these trials says whose
+/// folder is there.
+fn planned(draft: &Draft, config: &Config, mut trials: impl Iterator<Item = usize>) -> usize {
+    if draft.is_given("num_trials") {
+        return config.num_trials;
+    }
+    let told = trials.find_map(|trial| {
+        let said = config_file(&config.paths().model_dir(trial)).ok()??;
+        said.hparams().get("num_trials")?.as_u64()
+    });
+    told.map_or(config.num_trials, |told| told as usize)
+}
+
+/// The last trial of several, if its answers are there under its number: those without a number are another's
+/// where the process that ended it could not write them.
+pub(super) fn last(config: &Config, numbers: &[usize]) -> Option<usize> {
+    let last = *numbers.last()?;
+    let mut tasks = config.task_names.iter();
+    let is_there = tasks.all(|name| {
+        let files = task(name, config).result_files(config.paths());
+        let mut answers = files.iter().filter(|file| !file.is_record);
+        answers.any(|file| of_trial(&file.path, last).is_file())
+    });
+    (is_there && last.max(config.num_trials) > 1).then_some(last)
 }
 
 /// The numbers of the trials whose figures the results tell, which lack those that others are still at;
