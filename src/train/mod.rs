@@ -16,6 +16,7 @@ pub mod memory;
 pub mod memory_plan;
 pub mod moments_format;
 pub mod objective;
+pub mod prediction_memory;
 pub mod resume;
 pub mod run;
 pub mod run_folder;

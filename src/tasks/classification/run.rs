@@ -350,7 +350,7 @@ impl TaskFile for Texts {
         let rows: Vec<Row> = self.rows().collect();
         let logits = predict(
             &FeatureSet::of_rows([rows]),
-            by.config.predict_batch_size,
+            by.at_once,
             by.device,
             |input, _| head.predict(&by.model.encode(input)),
             progress,

@@ -158,7 +158,7 @@ impl TaskFile for TaskData {
     ) -> Result<Box<dyn Answers + 'a>, Error> {
         let targets = self.targets.as_deref().filter(|_| by.losses);
         let (predictions, loss) = evaluate::answer_with_loss(
-            (by.model, by.head, by.device),
+            (by.model, by.head, by.device, by.at_once),
             self,
             targets.unwrap_or_default(),
             by.tokenizer,

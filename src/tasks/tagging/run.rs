@@ -301,7 +301,7 @@ impl TaskFile for Words {
         let rows: Vec<Row> = self.rows().collect();
         let logits = predict(
             &FeatureSet::of_rows([rows]),
-            by.config.predict_batch_size,
+            by.at_once,
             by.device,
             |input, batch| head.predict(&by.model.encode(input), &batch.labels),
             progress,
