@@ -25,4 +25,5 @@ pub mod run_lock;
 pub mod saver;
 pub mod schedule;
 pub mod step;
+pub mod step_failure;
 pub mod watch;
