@@ -141,7 +141,7 @@ fn answers_are_computed_within_a_memory_budget() {
     assert!(line.ends_with(" at once"), "{line}");
     let mut commands = vec![("ask", &question[..])];
     if cfg!(feature = "server") {
-        commands.push(("serve", &["--port", "0"]));
+        commands.push(("serve", &["--port", "0"][..]));
     }
     for (command, flags) in commands {
         let (out, said, code) = within(command, flags, "1MiB");
