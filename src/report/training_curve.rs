@@ -13,7 +13,6 @@ use super::{
     chart::{Line, Style},
 };
 use crate::{
-    counted::counted,
     eval::dev_record::{self, DevLine, DevRecord, Figures},
     step_record::{self, StepRecord},
 };
@@ -123,7 +122,7 @@ impl TrainingCurve {
     pub(super) fn taken(&self) -> Vec<String> {
         let taken = self.dev.iter().flat_map(|record| &record.taken);
         let mut lines: Vec<String> = taken
-            .map(|(task, taken)| format!("{task}: the first {}", counted(*taken, "example")))
+            .map(|(task, taken)| format!("{task}: the first {taken} examples"))
             .collect();
         lines.dedup();
         lines

@@ -15,7 +15,6 @@ use super::{
     run_folder::EVAL_LOG,
 };
 use crate::{
-    counted::counted,
     eval::{dev_record::DevRecord, results::TrialResults, taken::Taken},
     progress::Progress,
     tasks::{self, model::Model},
@@ -153,9 +152,7 @@ impl<'a> DevCurve<'a> {
             for (task, scores) in &results.tasks {
                 let line = scores.line();
                 let taken = record.taken.get(task);
-                let taken = taken.map_or_else(String::new, |taken| {
-                    format!(", {}", counted(*taken, "example"))
-                });
+                let taken = taken.map_or_else(String::new, |taken| format!(", {taken} examples"));
                 self.progress
                     .note(&format!("step {step}: {task}{taken}: {line}"));
             }
