@@ -112,7 +112,6 @@ fn given_back_by(file: &Path) -> &'static str {
 mod tests {
     use std::fs;
 
-    use super::*;
     use crate::model::folder::config_file;
 
     #[test]
