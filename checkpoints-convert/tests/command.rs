@@ -129,7 +129,7 @@ fn a_record_that_differs_ends_with_two_and_a_list() {
     assert_eq!(done.status.code(), Some(2));
     let printed = String::from_utf8(done.stdout).unwrap();
     assert!(
-        printed.contains("electra.embeddings.layer_norm.beta differs in 1 values"),
+        printed.contains("electra.embeddings.layer_norm.beta differs in 1 value"),
         "{printed}"
     );
 }
@@ -240,7 +240,7 @@ fn a_pre_trained_model_is_exported_network_by_network() {
         (
             &["--format", "tf"],
             "tf",
-            "144 tensors written, 1 parameters left out\n\
+            "144 tensors written, 1 parameter left out\n\
              left out: adam_m, adam_v, global_step (optimiser state: only a checkpoint-N folder",
         ),
     ] {

@@ -471,7 +471,7 @@ fn verification_names_what_differs() {
     assert_eq!(found.differences.len(), 12);
     assert!(found.differences[0].starts_with("config.json"));
     assert!(found.differences[1].starts_with(
-        "electra.embeddings.word.weight differs in 1 values, first at 3: 7.5 in the checkpoint"
+        "electra.embeddings.word.weight differs in 1 value, first at 3: 7.5 in the checkpoint"
     ));
     assert!(found.differences[2].starts_with("heads.squad.answerable.bias is in the record but"));
     let config = RecordConfig::read(&out.path().join("config.json")).unwrap();

@@ -98,6 +98,11 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        args.compute.memory_budget.is_none(),
+        "--memory-budget: what is timed is computed as it is told, in as much memory as that takes; give \
+         --micro-batch-size and --gradient-checkpointing in its place"
+    );
     let batch_size = args.batch_size as usize;
     let groups = match &args.lengths {
         None => vec![vec![args.seq_len as usize; batch_size]],

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
+    counted::counted,
     data::split::Split,
     eval::{file_digest::FileDigest, output_place},
     fine_tuned::TaskChoice,
@@ -145,8 +146,8 @@ pub(super) fn run(
     }
     writeln!(
         out,
-        "{} questions; stored in {}",
-        chosen.questions,
+        "{}; stored in {}",
+        counted(chosen.questions, "question"),
         printable(&model.folder.join("config.json").display().to_string())
     )?;
     Ok(())

@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     counted::counted,
     data::{self, split::Split},
-    durable_file::{spare_inputs, write_whole},
+    durable_file::{pack_by_name, spare_inputs, write_whole},
     finetune::model_files,
     tasks::{
         kind::{heads, task},
@@ -51,7 +51,7 @@ pub struct FeaturesArgs {
     /// test_mismatched and diagnostic
     #[arg(long, value_name = "SPLIT", value_parser = SPLITS, hide_possible_values = true)]
     pub split: String,
-    /// Output file
+    /// Output file; a name that ends in .gz is packed with gzip
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: PathBuf,
 }
@@ -112,7 +112,9 @@ pub(super) fn run(
         files.push(file);
     }
     let written = write_whole(&args.output, |out| {
-        files.iter().try_for_each(|file| file.write_features(out))
+        pack_by_name(&args.output, out, |out| {
+            files.iter().try_for_each(|file| file.write_features(out))
+        })
     });
     written.map_err(|source| data::Error::Write {
         path: args.output.clone(),

@@ -43,6 +43,7 @@ pub mod report;
 mod report_page;
 mod run_model;
 mod run_report;
+mod run_trials;
 pub mod runs;
 pub mod runtime_folder;
 pub mod score;

@@ -203,7 +203,8 @@ fn questions(
     });
     writeln!(
         out,
-        "{questions} questions answered{held_back}: {}",
+        "{} answered{held_back}: {}",
+        counted(questions, "question"),
         printable(&args.output.display().to_string())
     )?;
     Ok(())

@@ -13,7 +13,10 @@ use clap::{
 };
 use serde_json::{Map, Value};
 
-use super::{GlobalArgs, compute::ComputeArgs, session::Session, stop, suggested::suggested};
+use super::{
+    GlobalArgs, compute::ComputeArgs, data::pretrain::verify, session::Session, stop,
+    suggested::suggested,
+};
 use crate::{
     config::{
         OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES,
@@ -134,6 +137,10 @@ pub(super) fn run(
             Batches::recorded(&config, &vocab, masking, recorded)
         }
     };
+    // Damage that makes other ids of ids would be trained on.
+    if let Some(examples) = batches.examples() {
+        verify(examples, &global.progress())?;
+    }
     let session = Session::open(&args.compute, global)?;
     let progress = &session.progress;
     let tokens = config

@@ -1,12 +1,11 @@
 //! `electra report` for a run: its tasks' predictions as written by an evaluation, of every kind.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
@@ -19,13 +18,14 @@ use super::{
     print_beside, print_json_beside,
     report_page::PageArgs,
     run_model,
+    run_trials::{last, trial, trials_of},
 };
 use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
     data::split::Split,
     durable_file::spare_inputs,
-    eval::{result_file::read_results, results::TrialResults, taken::Taken},
-    finetune::{finished_trials, model_files},
+    eval::{results::TrialResults, taken::Taken},
+    finetune::model_files,
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
     step_record,
@@ -92,7 +92,7 @@ pub(super) fn run(
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
-    let (numbers, trials) = trials_of(&config, &results)?;
+    let (numbers, trials) = trials_of(&draft, &config, &results)?;
     // num_trials may differ from the run's, and a run may have been interrupted.
     let most = config
         .num_trials
@@ -109,7 +109,8 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let mut config = resolved.config;
-    let trial = trial(given_trial, &numbers, &results, config.num_trials)?;
+    let trial = trial(given_trial, &numbers, &results, config.num_trials)?
+        .or_else(|| last(&config, &numbers));
     let shown = match trial {
         Some(trial) => {
             let place = numbers.iter().position(|number| *number == trial);
@@ -202,106 +203,6 @@ fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The scores of a run's trials and their numbers, in order: those in its results, or those of all finished
-/// trials if the last process could not write them there.
-fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec<TrialResults>)> {
-    let told = match results.is_file() {
-        true => read_results(results)?,
-        false => Vec::new(),
-    };
-    let list = config.paths().trials();
-    let finished = |like| {
-        finished_trials(config.paths(), like).with_context(|| {
-            format!(
-                "{}: reading failed; check the path and its permissions",
-                list.display()
-            )
-        })
-    };
-    let all = finished(None)?;
-    let Some(numbers) = numbers_of(&told, &all) else {
-        // The results were changed, or written by another program.
-        let numbers = match all.len() == told.len() {
-            true => all.into_keys().collect(),
-            false => (1..=told.len()).collect(),
-        };
-        return Ok((numbers, told));
-    };
-    let like = numbers.last().or_else(|| all.keys().next_back()).copied();
-    let mut of_run = finished(like)?;
-    of_run.retain(|trial, _| *trial <= config.num_trials);
-    if of_run.len() > told.len() {
-        log::warn!(
-            "{}: expected {} trials, as many as are finished, found {}; the page has all of them; repeat \
-             the run's command to add them to the file",
-            results.display(),
-            of_run.len(),
-            told.len()
-        );
-        return Ok(of_run.into_iter().unzip());
-    }
-    Ok((numbers, told))
-}
-
-/// The numbers of the trials whose scores are in the results, which lack those still in progress; `None` if
-/// one of them belongs to no finished trial.
-fn numbers_of(
-    told: &[TrialResults],
-    finished: &BTreeMap<usize, TrialResults>,
-) -> Option<Vec<usize>> {
-    let figures = |trial: &TrialResults| {
-        let tasks = trial.tasks.iter();
-        let figures = tasks.flat_map(|(task, scores)| {
-            let figures = scores.iter();
-            // Compared as bits, so that NaN equals itself.
-            figures
-                .map(move |(key, figure)| (task.clone(), key.to_owned(), figure.value().to_bits()))
-        });
-        figures.collect::<BTreeSet<_>>()
-    };
-    let mut rest = finished.iter();
-    let numbers = told.iter().map(|one| {
-        let wanted = figures(one);
-        let found = rest.find(|(_, own)| figures(own) == wanted);
-        found.map(|(trial, _)| *trial)
-    });
-    numbers.collect()
-}
-
-/// The trial whose files are read; `None` for a run with one trial, whose files have no number. The run's
-/// trials are those in its results, by number, or the `planned` ones if there are no results.
-fn trial(
-    given: Option<usize>,
-    done: &[usize],
-    results: &Path,
-    planned: usize,
-) -> anyhow::Result<Option<usize>> {
-    let last = done.last().copied().unwrap_or_default();
-    match given {
-        Some(trial) if last > done.len() => ensure!(
-            done.contains(&trial),
-            "--trial: expected one of {}, the trials in {}, found {trial}; give one of them",
-            done.iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
-            results.display()
-        ),
-        Some(trial) if last > 0 => ensure!(
-            (1..=last).contains(&trial),
-            "--trial: expected a number from 1 to {last}, the trials in {}, found {trial}; give one of them",
-            results.display()
-        ),
-        Some(trial) => ensure!(
-            (1..=planned).contains(&trial),
-            "--trial: expected a number from 1 to {planned}, the run's num_trials, found {trial}; give \
-             --set num_trials=N as the run had it"
-        ),
-        None => {}
-    }
-    Ok(given.filter(|_| last.max(planned) > 1))
-}
-
 /// The training curves of the trials whose logs exist.
 fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve>> {
     let mut curves = Vec::new();
@@ -342,32 +243,4 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
     inputs.extend(task_files(config));
     inputs.extend(run.given.file().map(Path::to_owned));
     inputs
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::eval::figures::{Figure, Scores};
-
-    #[test]
-    fn results_are_known_by_the_figures_of_their_trials() {
-        let trial = |exact: f64| {
-            let mut scores = Scores::default();
-            scores.push("exact", Figure::Value(exact));
-            TrialResults {
-                tasks: vec![("squad".to_owned(), scores)],
-            }
-        };
-        let finished = [(1, 50.0), (2, 60.0), (4, f64::NAN)];
-        let finished = BTreeMap::from(finished.map(|(number, exact)| (number, trial(exact))));
-        let numbers = |told: &[f64]| {
-            let told: Vec<TrialResults> = told.iter().map(|exact| trial(*exact)).collect();
-            numbers_of(&told, &finished)
-        };
-        assert_eq!(numbers(&[50.0, f64::NAN]), Some(vec![1, 4]));
-        assert_eq!(numbers(&[60.0]), Some(vec![2]));
-        assert_eq!(numbers(&[]), Some(Vec::new()));
-        assert_eq!(numbers(&[50.0, 55.0]), None);
-        assert_eq!(numbers(&[60.0, 50.0]), None);
-    }
 }

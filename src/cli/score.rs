@@ -9,6 +9,7 @@ use clap::{
 
 use super::GlobalArgs;
 use crate::{
+    counted::counted_with,
     durable_file::spare_inputs,
     eval::json_file::write_json,
     tasks::qa::{
@@ -129,22 +130,22 @@ pub(super) fn run(
 fn tell_mismatch(report: &Report, metric: Metric) {
     if let Some(first) = report.missing.first() {
         log::warn!(
-            "{} questions have no prediction (the first is {first}); the {metric} script {}",
-            report.missing.len(),
+            "{} no prediction (the first is {first}); the {metric} script {}",
+            counted_with(report.missing.len(), "question", ["has", "have"]),
             match metric {
-                Metric::Squad1 => "counts them as wrong",
-                Metric::Squad2 => "leaves them out",
+                Metric::Squad1 => "counts such questions as wrong",
+                Metric::Squad2 => "leaves such questions out",
                 Metric::Mrqa => {
-                    "leaves them out if called with --skip-no-answer, as by Google's code; without that \
-                     flag it counts them as wrong"
+                    "leaves such questions out if called with --skip-no-answer, as by Google's code; \
+                     without that flag it counts them as wrong"
                 }
             }
         );
     }
     if let Some(first) = report.unknown.first() {
         log::warn!(
-            "{} predictions belong to no question in the data (the first is {first}); they are left out",
-            report.unknown.len()
+            "{} to no question in the data (the first is {first}); left out",
+            counted_with(report.unknown.len(), "prediction", ["belongs", "belong"])
         );
     }
 }

@@ -10,6 +10,7 @@ use super::{
     case, check,
     checkpoint_facts::CheckpointFacts,
     error::Error,
+    model_name,
     table::{self, Config},
     tasks,
     value::HparamValue,
@@ -91,6 +92,7 @@ impl Draft {
         model_name: &str,
         given: &Map<String, Value>,
     ) -> Result<Draft, Error> {
+        model_name::check(model_name)?;
         Self::with_heads(data_dir, model_name, given, &[])
     }
 

@@ -16,6 +16,7 @@ pub use preset::PretrainPreset;
 use super::{
     choice::{GradientCheckpointing, ModelSize, Precision},
     error::Error,
+    model_name,
     row::{Decides, Hparam, Source, run_table},
     table::{ModelOverrides, is_tpu, tpu_warning},
     value::HparamValue,
@@ -157,6 +158,7 @@ impl PretrainConfig {
         model_name: &str,
         given: &Map<String, Value>,
     ) -> Result<(Self, Vec<String>), Error> {
+        model_name::check(model_name)?;
         let (mut config, mut warnings) = (Self::defaults(), Vec::new());
         config.data_dir = data_dir.to_owned();
         config.model_name = model_name.to_owned();

@@ -11,6 +11,7 @@ use crate::{
         predict,
         qa::{self, no_answer::null_odds::needs_null_odds},
     },
+    train::prediction_memory::BudgetTooSmall,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,8 @@ pub enum Error {
     NoConfig { path: PathBuf },
     #[error("{0}")]
     Device(#[from] device::Error),
+    #[error(transparent)]
+    Memory(#[from] BudgetTooSmall),
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]

@@ -132,6 +132,7 @@ impl Finetune<'_> {
             tokenizer: self.tokenizer,
             config: self.config,
             device: self.device,
+            at_once: self.answered_at_once(),
             losses,
         };
         let answers = file.answer(&by, &mut |done| {

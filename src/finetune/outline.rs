@@ -74,7 +74,8 @@ impl Outline<'_> {
         let layers = config.encoder().num_hidden_layers;
         if let Some(top) = config.trainable_layers {
             lines.push(format!(
-                "trained: the top {top} of {layers} layers, and the head"
+                "trained: the top {top} of {}, and the head",
+                counted(layers, "layer")
             ));
         }
         lines.extend([self.training(), self.rates(), self.memory()]);
@@ -93,10 +94,10 @@ impl Outline<'_> {
             (false, false) => "cased",
         };
         format!(
-            "model: {} layers × {}, {} heads, {} parameters, {case}",
-            encoder.num_hidden_layers,
+            "model: {} × {}, {}, {} parameters, {case}",
+            counted(encoder.num_hidden_layers, "layer"),
             encoder.hidden_size,
-            encoder.num_attention_heads,
+            counted(encoder.num_attention_heads, "head"),
             HumanCount(sizes.all()),
         )
     }

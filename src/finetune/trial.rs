@@ -11,6 +11,9 @@ use crate::{
         FeatureSet,
         plan::{BatchPlan, PlanOptions},
     },
+    config::EncoderConfig,
+    counted::counted,
+    device::ByteSize,
     durable_file::write_whole,
     eval::json_file::write_json,
     kernels::{formats::Element, work},
@@ -27,6 +30,7 @@ use crate::{
         dev_curve::DevPlan,
         memory_plan::{Footprint, MemoryLimits, MemoryPlan},
         objective::{Objective, Trainable},
+        prediction_memory::{PredictionFootprint, weights},
         run::Trained,
         run_folder,
         schedule::{LayerDecay, Schedule},
@@ -141,24 +145,8 @@ impl Finetune<'_> {
     ) -> Result<MemoryPlan, Error> {
         let config = self.config;
         let encoder = config.encoder();
-        let layers = encoder.num_hidden_layers;
-        let sizes = ParameterCount::new(&encoder, head::shapes(self.heads));
-        let (trained, trained_layers) = match trainable {
-            Trainable::All => (sizes.all(), layers),
-            Trainable::FromLayer(first) => {
-                let top = layers.saturating_sub(first);
-                (sizes.heads + sizes.layer * top as u64, top)
-            }
-        };
-        let footprint = Footprint {
-            encoder: &encoder,
-            arithmetic: self.arithmetic,
-            moments: config.optimizer_moments,
-            parameters: sizes.all(),
-            trained,
-            trained_layers,
-            longest: features.lengths().into_iter().max().unwrap_or(1),
-        };
+        let longest = features.lengths().into_iter().max().unwrap_or(1);
+        let footprint = self.footprint(&encoder, trainable, longest);
         let widths = [encoder.hidden_size, encoder.intermediate_size];
         let limits = MemoryLimits {
             tokens: work::most_tokens(self.device, widths),
@@ -170,6 +158,68 @@ impl Finetune<'_> {
             config.gradient_checkpointing,
             config.micro_batch_size,
         )?)
+    }
+
+    /// Returns how many rows are evaluated at once within the memory budget, in addition to what training
+    /// holds.
+    pub(super) fn answered_at_once(&self) -> usize {
+        let config = self.config;
+        let usual = config.predict_batch_size;
+        let Some(budget) = self.memory_limits.budget else {
+            return usual;
+        };
+        let encoder = config.encoder();
+        let trainable = Trainable::new(config.trainable_layers, encoder.num_hidden_layers);
+        let held = match config.do_train {
+            true => self.footprint(&encoder, trainable, 1).state(),
+            false => weights(&encoder, self.arithmetic, head::shapes(self.heads)),
+        };
+        let footprint = PredictionFootprint {
+            encoder: &encoder,
+            arithmetic: self.arithmetic,
+            held,
+            beam_size: config.beam_size,
+            longest: config.max_seq_length,
+        };
+        let rows = footprint.rows(usual, budget).unwrap_or_else(|error| {
+            log::warn!("{error}; one row is computed at once nevertheless");
+            1
+        });
+        if rows < usual {
+            let rows = counted(rows, "row");
+            log::info!(
+                "{rows} answered at once, not {usual}, in {}",
+                ByteSize(budget)
+            );
+        }
+        rows
+    }
+
+    /// What a training step is made of.
+    fn footprint<'e>(
+        &self,
+        encoder: &'e EncoderConfig,
+        trainable: Trainable,
+        longest: usize,
+    ) -> Footprint<'e> {
+        let layers = encoder.num_hidden_layers;
+        let sizes = ParameterCount::new(encoder, head::shapes(self.heads));
+        let (trained, trained_layers) = match trainable {
+            Trainable::All => (sizes.all(), layers),
+            Trainable::FromLayer(first) => {
+                let top = layers.saturating_sub(first);
+                (sizes.heads + sizes.layer * top as u64, top)
+            }
+        };
+        Footprint {
+            encoder,
+            arithmetic: self.arithmetic,
+            moments: self.config.optimizer_moments,
+            parameters: sizes.all(),
+            trained,
+            trained_layers,
+            longest,
+        }
     }
 
     /// Like [`describe`](Self::describe), at the start of a run. The log comes first: it identifies the

@@ -70,7 +70,7 @@ impl TrialFolder {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = path.join(CONFIG_FILE);
         let said = folder::config_file(path).map_err(|error| match error {
-            // Its advice is for converted checkpoints.
+            // Here it is a run's in any case.
             folder::Error::Config { path, reason } => Error::NotJson { path, reason },
             other => other.into(),
         })?;

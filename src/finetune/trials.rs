@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use checkpoints_convert::CONFIG_FILE;
+
 use super::{
     Error, Finetune, GOES_ON, RunData,
     claims::Claims,
@@ -292,6 +294,10 @@ impl Finetune<'_> {
         let wanted = self.files_of(trial);
         let (lost, taken_by) = ledger.lost(trial, &wanted);
         other.extend(lost);
+        // Its evaluation describes the model again, and stores the threshold that it chooses.
+        if let Some(file) = undescribed(&model_dir).filter(|_| !removed) {
+            other.push(format!("{} is gone or damaged", file.display()));
+        }
         if let Some(earlier) = taken_by.filter(|_| other.is_empty()) {
             other.push(format!(
                 "the files without a trial's number hold the answers of trial {earlier}"
@@ -358,4 +364,17 @@ impl Finetune<'_> {
             .set_model(trial, Model::Removed)
             .map_err(io(&path, "writing"))
     }
+}
+
+/// The file beside the model in `model_dir` that no longer says what the model is.
+fn undescribed(model_dir: &Path) -> Option<PathBuf> {
+    let said = folder::config_file(model_dir).ok().flatten();
+    let is_described = said.is_some_and(|said| {
+        said.is_fine_tuned() && (!said.describes_model() || said.record().is_ok())
+    });
+    let has_vocabulary = model_dir.join("vocab.txt").is_file();
+    let files = [(CONFIG_FILE, is_described), ("vocab.txt", has_vocabulary)];
+    let mut files = files.into_iter();
+    let (name, _) = files.find(|(_, is_right)| !is_right)?;
+    Some(model_dir.join(name))
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     counted::grouped,
     data,
-    durable_file::{folder_of, rename, sync_folder},
+    durable_file::{folder_of, is_packed, rename, sync_folder},
     stop::Stop,
     text::{tokenizer::Tokenizer, word_cache::WordCache},
 };
@@ -80,6 +80,14 @@ pub fn build(
             name: "--max-seq-length",
             expected: "a number of tokens from 5 to 65535",
             found: length.to_string(),
+        }));
+    }
+    if is_packed(request.output) {
+        return Err(Error::Data(data::Error::Option {
+            name: "--output",
+            expected: "a name without .gz, since examples are read at any place of the file and it is \
+                       therefore not packed",
+            found: request.output.display().to_string(),
         }));
     }
     let tokenizer = request.tokenizer;

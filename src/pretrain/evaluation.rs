@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 use super::{
     figures::{Figures, Losses},
     objective::Chance,
-    run::{Error, Pretraining, check_maskable, device_error, parts},
+    run::{Error, Pretraining, check_maskable, parts},
     seen::Counts,
 };
 use crate::{
     eval::json_file::{write_json, write_text},
     model::record,
-    train::{checkpoint, run_lock::RunLock},
+    train::{checkpoint, run_lock::RunLock, step_failure::StepFailure},
 };
 
 /// Evaluation steps have their own random numbers.
@@ -60,7 +60,7 @@ impl Pretraining<'_> {
             let mut seen = Vec::new();
             for part in &parts {
                 let made = objective.run(&networks, part, counts, chance, None);
-                seen.extend(made.map_err(|source| device_error(step, source))?);
+                seen.extend(made.map_err(|source| StepFailure { step, source })?);
             }
             let width = match config.auc_counts_padding {
                 true => config.max_seq_length,

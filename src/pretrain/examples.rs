@@ -103,6 +103,27 @@ impl Examples {
         &self.sources
     }
 
+    /// Reads our own files whole and compares their checksums; the reference's have one for each record,
+    /// which is compared when the record is read. `watch` receives the bytes read and those of all files.
+    ///
+    /// # Errors
+    /// If one cannot be read, or is damaged.
+    pub fn verify(&self, watch: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
+        let files = || {
+            self.sources.iter().filter_map(|source| match source {
+                Source::Tokens(file) => Some(file),
+                Source::Records(_) => None,
+            })
+        };
+        let total = files().map(TokenFile::bytes).sum();
+        let mut done = 0;
+        for file in files() {
+            file.verify(&mut |bytes| watch(done + bytes, total))?;
+            done += file.bytes();
+        }
+        Ok(())
+    }
+
     /// Reads the example with this number, which is below [`Examples::count`].
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::{
     config::{
         EncoderConfig, OptimizerMoments, PretrainConfig, pretraining::networks::Generator as Kind,
     },
+    counted::counted,
     device::ByteSize,
     kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
@@ -249,11 +250,11 @@ pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> 
     };
     (plan.micro_batch_size < usual || plan.recompute_layers).then(|| {
         format!(
-            "memory: {} of {} for a step of both networks; {} of {} examples at once{again}",
+            "memory: {} of {} for a step of both networks; {} of {} at once{again}",
             ByteSize(plan.bytes),
             ByteSize(budget),
             plan.micro_batch_size,
-            config.train_batch_size
+            counted(config.train_batch_size, "example")
         )
     })
 }

@@ -169,6 +169,7 @@ impl Probe {
             tokenizer: &self.tokenizer,
             config: &self.config,
             device: on.device,
+            at_once: self.config.predict_batch_size,
             losses: true,
         };
         let answers = self.dev.answer(&by, &mut |_| match on.stop.is_asked() {

@@ -14,7 +14,10 @@ use super::{
     example_builder::Draws,
     settings::{Settings, hexadecimal},
 };
-use crate::data::{line_reader::LineReader, source::read_text};
+use crate::{
+    counted::counted_with,
+    data::{line_reader::LineReader, source::read_text},
+};
 
 const ADVICE: &str =
     "a recorded case is a file examples.<case>.jsonl with its cases.json beside it";
@@ -149,7 +152,8 @@ impl Recorded {
             Some(problem) => problem.clone(),
             None if left > 0 => {
                 let line = self.draws[self.taken].0;
-                format!("{left} draws are left, the first on line {line}")
+                let left = counted_with(left, "draw", ["is", "are"]);
+                format!("{left} left, the first on line {line}")
             }
             None => return Ok(()),
         };

@@ -16,6 +16,7 @@ use super::{
     symptoms::STRETCH,
 };
 use crate::{
+    counted::counted,
     eval::{
         self,
         dev_record::{DevLine, DevRecord},
@@ -242,7 +243,7 @@ impl PretrainingReport {
                 div.card { b { (value) } span { (name) } }
             } }
             p.note {
-                "Means over the last " (self.last().len()) " steps, as training saw them: with dropout, "
+                "Means over the last " (counted(self.last().len(), "step")) ", as training saw them: with dropout, "
                 "and without padding."
             }
         }

@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 
 pub use error::Error;
-pub(super) use error::{device_error, io_of};
+pub(super) use error::io_of;
 
 use super::{
     batches::Batches,
@@ -49,6 +49,7 @@ use crate::{
         run_folder,
         saver::Saver,
         schedule::LayerDecay,
+        step_failure::StepFailure,
         watch::Watch,
     },
 };
@@ -307,17 +308,12 @@ impl Pretraining<'_> {
                 Err(error) => error,
             };
             let failed = parts.iter().map(|part| part.examples.len()).max();
+            let failure = StepFailure {
+                step: chance.step,
+                source: error,
+            };
             let failed = failed.unwrap_or(0);
-            if failed < 2 || !error.maybe_out_of_memory(self.device) {
-                return Err(device_error(chance.step, error));
-            }
-            self.device.memory_cleanup();
-            *micro_batch_size = failed.div_ceil(2);
-            self.progress.note(&format!(
-                "step {}: the device could not compute {failed} examples at once, most often for lack \
-                 of memory; going on with {micro_batch_size}",
-                chance.step
-            ));
+            *micro_batch_size = failure.half_of(failed, "examples", self.device, self.progress)?;
         }
     }
 

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use crate::text::{tokenizer::Tokenizer, vocab::Vocab};
+use crate::{
+    counted::counted,
+    text::{tokenizer::Tokenizer, vocab::Vocab},
+};
 
 /// What the examples in a file depend on, besides the corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +60,8 @@ pub fn check_mask(vocab: &Vocab, file: &str) -> Result<u32, Error> {
         Error::Data(crate::data::Error::Vocab {
             file: file.to_owned(),
             problem: format!(
-                "expected a line [MASK], found none in {} lines",
-                vocab.len()
+                "expected a line [MASK], found none in {}",
+                counted(vocab.len(), "line")
             ),
             advice,
         })

@@ -15,6 +15,7 @@ use tokenizers::{
 
 use super::{corpus::Corpus, error::Error, pipeline::run, text_blocks::Block};
 use crate::{
+    counted::counted,
     data,
     text::normalizer::{Normalizer, for_each_basic_token, is_blank},
 };
@@ -145,8 +146,9 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
     };
     if words.forgotten > 0 {
         let (most, rarest) = (COUNTED, words.forgotten);
+        let rarest = counted(rarest as usize, "time");
         log::warn!(
-            "more than {most} distinct words: those that occurred at most {rarest} times were dropped"
+            "more than {most} distinct words: those that occurred at most {rarest} were dropped"
         );
     }
     let mut sorted: Vec<(String, u64)> = words.counts.into_iter().collect();

@@ -12,7 +12,7 @@ use super::{
     page,
 };
 use crate::{
-    counted::plural,
+    counted::{counted, plural},
     eval::{
         bootstrap::Bootstrap,
         comparison::{ComparedFigure, TaskComparison},
@@ -159,10 +159,7 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
                 th.n { (percent(confidence)) " interval" }
             } }
             tbody { @for figure in &task.figures { tr {
-                td {
-                    code { (figure.key) }
-                    @if is_loss(&figure.key) { ", less is better" }
-                }
+                td { code { (figure.key) } (remark(figure)) }
                 @for (run, value) in [1, run].into_iter().zip(figure.values) {
                     td.n data-label={ "run " (run) } { (shown(figure, value)) }
                 }
@@ -176,7 +173,10 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
         } }
         @for figure in &task.figures {
             @if let Some(undefined) = figure.interval.map(|i| i.undefined).filter(|&count| count > 0) {
-                p.note { (figure.key) ": of " (undefined) " samples it is undefined; they are left out." }
+                p.note {
+                    (figure.key) ": undefined for " (counted(undefined, "sample")) "; "
+                    @if undefined == 1 { "it is left out." } @else { "they are left out." }
+                }
             }
         }
     }
@@ -330,9 +330,14 @@ pub fn interval(figure: &ComparedFigure) -> String {
 
 /// Formats a metric's key; says of a loss that less of it is better.
 pub fn named(figure: &ComparedFigure) -> String {
+    format!("{}{}", figure.key, remark(figure))
+}
+
+/// What is said behind a metric's key.
+fn remark(figure: &ComparedFigure) -> &'static str {
     match is_loss(&figure.key) {
-        true => format!("{}, less is better", figure.key),
-        false => figure.key.clone(),
+        true => ", less is better",
+        false => "",
     }
 }
 
@@ -347,6 +352,19 @@ fn digits(figure: &ComparedFigure) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_loss_alone_less_is_better() {
+        let named = |key: &str| {
+            named(&ComparedFigure {
+                key: key.to_owned(),
+                values: [1.0, 2.0],
+                interval: None,
+            })
+        };
+        assert_eq!(named("loss"), "loss, less is better");
+        assert_eq!(named("accuracy"), "accuracy");
+    }
 
     #[test]
     fn a_heading_has_of_paths_what_distinguishes_them() {

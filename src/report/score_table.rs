@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 
 use super::{Report, Sections};
-use crate::eval::{figures::Scores, results::TrialResults, taken::Taken};
+use crate::{
+    counted::counted,
+    eval::{figures::Scores, results::TrialResults, taken::Taken},
+};
 
 /// Most trials with a column of their own; with more, mean and standard deviation are more useful.
 const COLUMNS: usize = 10;
@@ -73,7 +76,7 @@ fn table(task: &str, report: &Report) -> Markup {
             }
         } }
         @if scores.len() > COLUMNS {
-            p.note { (scores.len()) " trials." }
+            p.note { (counted(scores.len(), "trial")) "." }
         }
     }
 }

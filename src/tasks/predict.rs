@@ -6,6 +6,7 @@ use burn::tensor::Device;
 
 use crate::{
     batch::{Batch, FeatureSet, plan::prediction_batches},
+    counted::counted,
     data,
     device::DeviceError,
     model::ModelInput,
@@ -17,7 +18,7 @@ pub enum Error {
     Data(#[from] data::Error),
     #[error("{0}")]
     Read(#[from] DeviceError),
-    #[error("ended after {done} of {windows} sequences")]
+    #[error("ended after {done} of {}", counted(*windows, "sequence"))]
     Ended { done: usize, windows: usize },
 }
 

@@ -117,8 +117,8 @@ impl Vocab {
         let special = |token: &str| {
             ids.get(token).copied().ok_or_else(|| {
                 broken(format!(
-                    "expected a line {token}, found none in {} lines",
-                    tokens.len()
+                    "expected a line {token}, found none in {}",
+                    counted(tokens.len(), "line")
                 ))
             })
         };
@@ -145,17 +145,17 @@ impl Vocab {
             return Err(Error::Vocab {
                 file: file.to_string(),
                 problem: format!(
-                    "it holds {} tokens, but the model has embeddings for {vocab_size} (vocab_size)",
-                    self.len()
+                    "it holds {}, but the model has embeddings for {vocab_size} (vocab_size)",
+                    counted(self.len(), "token")
                 ),
                 advice: ADVICE,
             });
         }
         if self.len() < vocab_size {
             log::warn!(
-                "{file}: {} tokens, where the model has embeddings for {vocab_size}; a truncated file or \
-                 one of another model gives poor answers",
-                self.len()
+                "{file}: {}, where the model has embeddings for {vocab_size}; a truncated file \
+                 or one of another model gives poor answers",
+                counted(self.len(), "token")
             );
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
+    counted::counted,
     device::ByteSize,
     kernels::{
         adam::block_moments,
@@ -76,13 +77,13 @@ enum Limit {
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (row, rows, tokens) = (self.row, self.rows, self.tokens);
+        let (row, rows, tokens) = (self.row, self.rows, counted(self.tokens, "token"));
         let needed = ByteSize(self.needed);
         match rows {
-            1 => write!(out, "a step of one {row} of {tokens} tokens needs {needed}")?,
+            1 => write!(out, "a step of one {row} of {tokens} needs {needed}")?,
             _ => write!(
                 out,
-                "a step of {rows} {row}s of {tokens} tokens at once needs {needed}"
+                "a step of {rows} {row}s of {tokens} at once needs {needed}"
             )?,
         }
         match self.limit {

@@ -24,6 +24,7 @@ use super::{
     saver::{self, Saver},
     schedule::Schedule,
     step::{StepGradients, StepSettings, step_gradients},
+    step_failure::StepFailure,
     watch::{self, Watch},
 };
 use crate::{
@@ -63,18 +64,11 @@ pub enum Error {
     Parameters(#[from] parameters::Error),
     #[error(transparent)]
     Record(#[from] record::WriteError),
-    #[error("step {step}: {source}; {advice}")]
-    Device {
-        step: u64,
-        source: DeviceError,
-        advice: &'static str,
-    },
+    #[error(transparent)]
+    Device(#[from] StepFailure),
     #[error("stopped after step {step} of {steps}")]
     Stopped { step: u64, steps: u64 },
 }
-
-const DEVICE_ADVICE: &str =
-    "start the same command again to go on from the last checkpoint, or give --device cpu";
 
 /// The losses of several tasks by name; one task's is that of the step.
 fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f64>>> {
@@ -319,21 +313,10 @@ impl Run<'_> {
         progress: &Progress,
     ) -> Result<usize, Error> {
         let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
-        if failed < 2 || !error.maybe_out_of_memory(self.device) {
-            return Err(Error::Device {
-                step,
-                source: error,
-                advice: DEVICE_ADVICE,
-            });
-        }
-        log::warn!("step {step}: {error}");
-        // What the failed attempt held goes back to the driver.
-        self.device.memory_cleanup();
-        let half = failed.div_ceil(2);
-        progress.note(&format!(
-            "step {step}: the device could not compute {failed} features at once, most often for \
-             lack of memory; going on with {half}"
-        ));
-        Ok(half)
+        let failure = StepFailure {
+            step,
+            source: error,
+        };
+        Ok(failure.half_of(failed, "features", self.device, progress)?)
     }
 }

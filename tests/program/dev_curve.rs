@@ -180,7 +180,7 @@ fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
     }
     let told = String::from_utf8(run.finish().stderr).unwrap();
     assert!(
-        told.contains("1 questions left out: answer not found"),
+        told.contains("1 question left out: answer not found"),
         "{told}"
     );
     let log = fs::read_to_string(run.model_dir().join("train_log.jsonl")).unwrap();

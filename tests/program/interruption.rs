@@ -7,6 +7,7 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -446,6 +447,46 @@ fn a_log_that_no_run_wrote_is_refused() {
         assert_eq!(log.is_symlink(), linked);
         fs::remove_file(&log).unwrap();
     }
+}
+
+#[test]
+fn a_finished_run_writes_a_damaged_description_again() {
+    let mut run = SmallRun::new();
+    run.sets = vec!["num_train_epochs=0.1".into()];
+    let told = || String::from_utf8(run.finish().stderr).unwrap();
+    told();
+    let [config, model] = ["config.json", "model.bpk"].map(|name| run.model_dir().join(name));
+    let [whole, weights] = [&config, &model].map(|file| fs::read(file).unwrap());
+    fs::write(&config, "{").unwrap();
+    let asked = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(["ask", "--device", "cpu", "--question", "Who?", "--passage"])
+        .args(["Ada wrote it.", "--checkpoint"])
+        .arg(run.model_dir())
+        .output()
+        .unwrap();
+    assert_eq!(asked.status.code(), Some(2), "{asked:?}");
+    let said = String::from_utf8(asked.stderr).unwrap();
+    for part in [
+        "config.json: expected the description of a model: EOF while parsing",
+        "; start the run again with its own command, which writes the file anew",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    for is_gone in [false, true] {
+        if is_gone {
+            fs::remove_file(&config).unwrap();
+        }
+        let said = told();
+        for part in [
+            "trained before, and only evaluated now: ",
+            "config.json is gone or damaged",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert!(fs::read(&config).unwrap() == whole);
+        assert!(fs::read(&model).unwrap() == weights);
+    }
+    assert!(told().contains("nothing is left to do"));
 }
 
 #[test]

@@ -3,11 +3,13 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 use crate::support::place::{golden, tiny_vocabulary};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 fn electra(folder: &Path) -> Command {
@@ -127,6 +129,37 @@ fn examples_are_written_as_lines() {
             line["segment_ids"].as_array().unwrap().len()
         );
     }
+    // The same packed, if the name says so.
+    succeeds(electra(folder.path()).args([
+        "data",
+        "examples",
+        &files,
+        "--vocab",
+        &vocab,
+        "--output",
+        "x.jsonl.gz",
+        "--first",
+        "3",
+    ]));
+    let packed = fs::read(folder.path().join("x.jsonl.gz")).unwrap();
+    let mut unpacked = String::new();
+    GzDecoder::new(packed.as_slice())
+        .read_to_string(&mut unpacked)
+        .unwrap();
+    let plain = fs::read_to_string(folder.path().join("x.jsonl")).unwrap();
+    assert_eq!(unpacked, plain);
+    // A file whose examples are read at any place is not packed.
+    let mut command = electra(folder.path());
+    command.args(["data", "pretrain", "--vocab", &vocab, "--corpus"]);
+    command.arg(&corpus).args(["--output", "b.tokens.gz"]);
+    let refused = command.output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("--output: expected a name without .gz"),
+        "{said}"
+    );
+    assert!(!folder.path().join("b.tokens.gz").exists());
 }
 
 #[test]

@@ -525,3 +525,42 @@ fn what_cannot_be_trained_is_told() {
         "{message}"
     );
 }
+
+#[test]
+fn a_damaged_file_of_examples_is_refused_before_the_first_step() {
+    let place = Place::new();
+    fs::create_dir(place.path("corpus")).unwrap();
+    let text = "The church is old.\nA man found it.\n\nAn oak was there.\n";
+    fs::write(place.path("corpus/a.txt"), text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command
+        .current_dir(place.folder.path())
+        .args([
+            "data",
+            "pretrain",
+            "--corpus",
+            "corpus",
+            "--max-seq-length",
+            "64",
+        ])
+        .args(["--vocab", "vocab.txt", "--output", "text.tokens"]);
+    succeeds(&mut command);
+    let file = place.path("text.tokens");
+    let whole = fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    // The first token of the first example, behind [CLS], becomes another one of the vocabulary.
+    damaged[4096 + 2] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    let run = |name: &str| place.pretrain(name, &["pretrain_tfrecords=text.tokens"]);
+    let said = fails(&mut run("m"));
+    assert!(
+        said.contains("text.tokens: expected ids with the sum "),
+        "{said}"
+    );
+    let advice = "the file is damaged; make it anew with electra data pretrain, or copy it again";
+    assert!(said.contains(advice), "{said}");
+    assert!(!place.path("models/m").exists(), "nothing was begun");
+    fs::write(&file, whole).unwrap();
+    succeeds(&mut run("m"));
+    assert_eq!(place.log("m").len(), 6);
+}

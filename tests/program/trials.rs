@@ -83,24 +83,48 @@ fn trials_of_several_processes_end_as_those_of_one() {
     assert!(told.contains(missing), "{told}");
     assert!(out.contains("trial 1  trial 3     mean"), "{out}");
     let page = run.data.join("page.html");
-    let report = |number: &str| {
+    let report = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
         command
             .args(["report", "--model-name", "electra_tiny", "--data-dir"])
             .arg(&run.data)
             .args(["--hparams", &SmallRun::hparams().to_string()])
-            .args(["--trial", number, "--output"])
+            .args(more)
+            .arg("--output")
             .arg(&page)
             .output()
             .unwrap()
     };
-    let (_, told) = texts(report("2"), 2);
+    let (_, told) = texts(report(&["--trial", "2"]), 2);
     let expected = "--trial: expected one of 1, 3, the trials in ";
     assert!(told.contains(expected), "{told}");
-    texts(report("3"), 0);
-    let page = fs::read_to_string(&page).unwrap();
-    let named = |number: usize| page.contains(&format!("<th class=\"n\">trial {number}</th>"));
-    assert_eq!([1, 2, 3].map(named), [true, false, true]);
+    let names = || {
+        let page = fs::read_to_string(&page).unwrap();
+        [1, 2, 3]
+            .map(|number: usize| page.contains(&format!("<th class=\"n\">trial {number}</th>")))
+    };
+    let (third, _) = texts(report(&["--trial", "3"]), 0);
+    assert_eq!(names(), [true, false, true]);
+    // As where the process that ended the third could not write what holds the results of all: its answers
+    // have its number alone.
+    let of_all = run.results_dir().join("squad_results.json");
+    fs::write(&of_all, serde_json::to_vec(&[&all[0]]).unwrap()).unwrap();
+    for kind in ["preds", "nbest", "null_odds", "eval"] {
+        let [own, last] = ["_1", ""].map(|number| {
+            run.results_dir()
+                .join(format!("squad_qa/squad_{kind}{number}.json"))
+        });
+        fs::copy(own, last).unwrap();
+    }
+    let (shown, told) = texts(report(&[]), 0);
+    let expected = "squad_results.json: expected 2 trials, as many as are finished, found 1";
+    assert!(told.contains(expected), "{told}");
+    assert!(!told.contains("by the predictions"), "{told}");
+    assert_eq!(shown, third);
+    assert_eq!(names(), [true, false, true]);
+    // Whichever process ends next writes them.
+    run_trial(&run, &["--trial", "1"], 0);
+    assert_eq!(results(&run), [all[0].clone(), all[2].clone()]);
 
     let (out, told) = run_trial(&run, &["--trial", "2"], 0);
     assert!(!told.contains("missing from the results"), "{told}");

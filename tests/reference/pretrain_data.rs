@@ -181,7 +181,7 @@ fn draws_of_another_case_are_refused() {
     for (changed, expected) in [
         (
             format!("{whole}{{\"draws\": [[\"random\", 0.5]]}}\n"),
-            "1 draws are left, the first on line 76",
+            "1 draw is left, the first on line 76",
         ),
         (
             whole.replacen("[\"random\", ", "[\"random\", 0.01], [\"random\", ", 1),

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use crate::counted::counted;
 use crate::{
     Export, Format, GENERATOR_FILE, Inspection, Kept, Network, RecordInspection, Report,
     Verification, convert, export_head, export_network, inspect, inspect_record, is_checkpoint,
@@ -92,7 +93,7 @@ pub enum Error {
     Output(#[from] io::Error),
     #[error("{0}")]
     NotConvertible(String),
-    #[error("{folder}: differs from {input} in {count} places; convert the checkpoint again")]
+    #[error("{folder}: differs from {input} in {}; convert the checkpoint again", counted(*count, "place"))]
     Differs {
         folder: String,
         input: String,
@@ -252,9 +253,9 @@ fn print_conversion(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
     writeln!(
         out,
-        "{} tensors written, {} parameters left out",
-        written.tensors.len(),
-        written.left_out.len()
+        "{} written, {} left out",
+        counted(written.tensors.len(), "tensor"),
+        counted(written.left_out.len(), "parameter")
     )?;
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for left_out in &written.left_out {

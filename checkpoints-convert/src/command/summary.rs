@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use super::{Inspection, RecordInspection, printable};
 use crate::config::RecordConfig;
+use crate::counted::counted;
 use crate::report::VariableReport;
 
 /// Width of the narrowest supported terminal.
@@ -20,10 +21,7 @@ pub(super) fn checkpoint(out: &mut dyn Write, found: &Inspection) -> io::Result<
     };
     let totals = &found.totals;
     line(out, 0, &format!("{}: {kind}", source.path))?;
-    let files = match source.data_files.len() {
-        1 => "1 data file".to_owned(),
-        count => format!("{count} data files"),
-    };
+    let files = counted(source.data_files.len(), "data file");
     let what = format!(
         "{}; {}; {}, {} bytes",
         source.prefix,
@@ -292,11 +290,6 @@ fn some(names: &[&str]) -> String {
         false => "",
     };
     format!("{}{more}", shown.join(", "))
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// Formats a number with commas between thousands.

@@ -71,7 +71,7 @@ pub struct Files {
     /// Input file, as the data set provides it
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Output file, in SQuAD 2.0's format
+    /// Output file, in SQuAD 2.0's format; a name that ends in .gz is packed with gzip
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
 }

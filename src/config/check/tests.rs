@@ -85,6 +85,14 @@ fn numbers_are_as_lenient_as_python_s() {
 fn values_out_of_range_are_named() {
     for (given, expected) in [
         (
+            json!({"task_names": ["squad", "q/s/_1"]}),
+            "task_names = q/s/_1: a task's name is that of its folder in finetuning_data, without /",
+        ),
+        (
+            json!({"task_names": ["../x"]}),
+            "task_names = ../x: a task's name is that of its folder in finetuning_data, without /",
+        ),
+        (
             json!({"train_batch_size": 0}),
             "train_batch_size = 0: must be at least 1",
         ),

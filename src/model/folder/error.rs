@@ -1,10 +1,10 @@
 //! Why a path leads to no model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use checkpoints_convert::ConfigError;
 
-use crate::{config, model::parameters};
+use crate::{config, model::parameters, step_record};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,7 +57,10 @@ pub enum Error {
          checkpoint again with this vocab.txt beside it"
     )]
     OtherVocabulary { path: PathBuf },
-    #[error("{path}: {reason}; convert the checkpoint again")]
+    #[error(
+        "{path}: expected the description of a model: {reason}; {}",
+        given_back_by(path)
+    )]
     Config { path: PathBuf, reason: String },
     #[error(transparent)]
     ConfigFile(ConfigError),
@@ -83,6 +86,58 @@ impl From<ConfigError> for Error {
                 reason: source.to_string(),
             },
             error => Self::ConfigFile(error),
+        }
+    }
+}
+
+/// The logs of the runs that write a `config.json`: fine-tuning's and pre-training's.
+const LOGS: [&str; 2] = [step_record::FILE, "pretrain_log.jsonl"];
+
+/// What gives a damaged `config.json` back, by what lies beside it.
+fn given_back_by(file: &Path) -> &'static str {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let has_log = |folder: &Path| LOGS.iter().any(|log| folder.join(log).is_file());
+    // The best weights of a run lie below its folder.
+    let is_of_run = has_log(folder) || folder.parent().is_some_and(has_log);
+    if folder.join("conversion.json").is_file() {
+        "convert the checkpoint again"
+    } else if is_of_run {
+        "start the run again with its own command, which writes the file anew"
+    } else {
+        "copy the model's folder again, or make it again: train, or convert a checkpoint"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::model::folder::config_file;
+
+    #[test]
+    fn a_broken_description_is_given_back_by_what_made_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for (name, file, advice) in [
+            ("run", "train_log.jsonl", "start the run again"),
+            ("pretrained", "pretrain_log.jsonl", "start the run again"),
+            ("record", "conversion.json", "convert the checkpoint again"),
+            ("copy", "vocab.txt", "copy the model's folder again"),
+            ("run/best", "vocab.txt", "start the run again"),
+        ] {
+            let folder = path(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(file), "").unwrap();
+            fs::write(folder.join("config.json"), "{").unwrap();
+            let said = config_file(&folder).unwrap_err().to_string();
+            let file = folder.join("config.json").display().to_string();
+            assert!(
+                said.starts_with(&format!(
+                    "{file}: expected the description of a model: EOF "
+                )),
+                "{said}"
+            );
+            assert!(said.contains(&format!("; {advice}")), "{said}");
         }
     }
 }

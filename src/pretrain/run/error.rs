@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    device::DeviceError,
     eval,
     model::parameters,
     pretrain::{model_files, probe},
-    train::{checkpoint, disk_space, run_folder, run_lock, saver, watch},
+    train::{
+        checkpoint, disk_space, run_folder, run_lock, saver, step_failure::StepFailure, watch,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +76,8 @@ pub enum Error {
          with its share of the others {seconds:.2} s, so that no step fits; raise hours, or leave probe out"
     )]
     NoStepBesideProbes { hours: f64, once: f64, seconds: f64 },
-    #[error("step {step}: {source}; {advice}")]
-    Device {
-        step: u64,
-        source: DeviceError,
-        advice: &'static str,
-    },
+    #[error(transparent)]
+    Device(#[from] StepFailure),
     #[error("stopped after step {step} of {steps}; the same command resumes")]
     Stopped { step: u64, steps: u64 },
     #[error("stopped while the time per step was measured; the same command starts over")]
@@ -91,17 +88,6 @@ impl Error {
     /// Whether the user stopped the run, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. } | Self::StoppedBefore)
-    }
-}
-
-const DEVICE_ADVICE: &str =
-    "start the same command again to go on from the last checkpoint, or give --device cpu";
-
-pub(in crate::pretrain) fn device_error(step: u64, source: DeviceError) -> Error {
-    Error::Device {
-        step,
-        source,
-        advice: DEVICE_ADVICE,
     }
 }
 

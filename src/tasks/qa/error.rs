@@ -168,8 +168,11 @@ pub enum Error {
     NoQuestions,
 
     #[error(
-        "none of the {questions} questions has a prediction; expected their ids as keys, found {found}: were \
-         these predictions made for another file?"
+        "{}; expected their ids as keys, found {found}: were these predictions made for another file?",
+        match questions {
+            1 => "the only question has no prediction".to_owned(),
+            _ => format!("none of the {questions} questions has a prediction"),
+        }
     )]
     NothingPredicted { questions: usize, found: String },
 

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{durable_file::write_whole, step_record::StepRecord, train::run_folder};
+use crate::{
+    counted::counted, durable_file::write_whole, step_record::StepRecord, train::run_folder,
+};
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -46,11 +48,14 @@ impl TrainLog {
             let aside = run_folder::aside(path, "damaged");
             std::fs::copy(path, &aside)?;
             note(format!(
-                "{}: {} damaged lines, the first of them line {}, are left out; the file as it was: \
-                 {}",
+                "{}: {}; the file as it was: {}",
                 path.display(),
-                found.damaged,
-                found.first_damaged,
+                match (found.damaged, found.first_damaged) {
+                    (1, line) => format!("line {line} is damaged and left out"),
+                    (damaged, line) => format!(
+                        "{damaged} damaged lines, the first of them line {line}, are left out"
+                    ),
+                },
                 aside.display()
             ));
         }
@@ -222,7 +227,7 @@ fn listed(steps: &[(u64, u64)]) -> String {
     };
     let mut parts: Vec<String> = steps.iter().take(GAPS_NAMED).map(one).collect();
     if let Some(more @ 1..) = steps.len().checked_sub(GAPS_NAMED) {
-        parts.push(format!("and in {more} places more"));
+        parts.push(format!("and in {} more", counted(more, "place")));
     }
     parts.join(", ")
 }
@@ -287,7 +292,7 @@ mod tests {
         assert_eq!(steps, [0, 2, 3, 4]);
         assert_eq!(notes.len(), 2, "{notes:?}");
         assert!(
-            notes[0].contains("1 damaged lines, the first of them line 2"),
+            notes[0].contains("line 2 is damaged and left out"),
             "{notes:?}"
         );
         assert!(notes[1].contains("no lines for steps 1,"), "{notes:?}");

@@ -3,7 +3,10 @@
 
 use maud::{Markup, html};
 
-use crate::tasks::classification::scorers::confusion::{ClassFigures, Confusion};
+use crate::{
+    counted::counted_with,
+    tasks::classification::scorers::confusion::{ClassFigures, Confusion},
+};
 
 /// Most classes for which a confusion matrix is readable.
 const CLASSES: usize = 20;
@@ -103,7 +106,9 @@ fn most_frequent(confusion: &Confusion, names: &[String]) -> Markup {
                 } }
             }
         } }
-        @if more > 0 { p.note { (more) " rarer confusions are left out." } }
+        @if more > 0 {
+            p.note { (counted_with(more, "rarer confusion", ["is", "are"])) " left out." }
+        }
     }
 }
 
