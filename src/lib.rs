@@ -39,6 +39,7 @@ pub mod packed;
 pub mod pretrain;
 pub mod progress;
 pub mod quickstart;
+pub mod ranks;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod serve;

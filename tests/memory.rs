@@ -19,6 +19,7 @@ use electra::{
     device::{DeviceRequest, choose},
     model::parameters::ParameterSource,
     progress::{Output, Progress},
+    ranks::Ranks,
     step_record::StepRecord,
     tasks::{
         model::Model,
@@ -140,6 +141,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             log_every: 1,
             dev: None,
             stop: &AtomicBool::new(false),
+            ranks: &Ranks::alone(),
         };
         let adam = Adam::new(
             0.01,

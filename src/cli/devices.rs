@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{GlobalArgs, compute::parse_device};
+use super::{GlobalArgs, compute::parse_device, ranked::device_of};
 use crate::{
     config::Precision,
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
@@ -15,6 +15,7 @@ use crate::{
         formats::Element,
     },
     model::arithmetic::Arithmetic,
+    ranks::Ranks,
 };
 
 /// The shape for which kernels are tuned: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
@@ -56,7 +57,15 @@ pub struct DevicesArgs {
 ///
 /// # Errors
 /// If the requested device is not available, or writing to `out` fails.
-pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(
+    args: &DevicesArgs,
+    global: &GlobalArgs,
+    ranks: &Ranks,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if !ranks.is_alone() {
+        return write_ranks(args.device, global, ranks, out);
+    }
     if args.forget {
         return forget(global, out);
     }
@@ -84,6 +93,33 @@ pub fn run(args: &DevicesArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     if let Some((request, chosen)) = &asked {
         writeln!(out, "{request} takes {}", chosen.line())?;
         write_choices(chosen, out)?;
+    }
+    Ok(())
+}
+
+/// Writes what each rank of an MPI program takes; the adapters of one machine are not those of another.
+fn write_ranks(
+    request: DeviceRequest,
+    global: &GlobalArgs,
+    ranks: &Ranks,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let chosen = choose(device_of(request, ranks))?;
+    let lines = ranks.all(chosen.line());
+    let machines = ranks.all(ranks.machine());
+    if !ranks.is_first() {
+        return Ok(());
+    }
+    let ranks = lines.iter().zip(machines).enumerate();
+    if global.json {
+        let described = ranks.map(
+            |(rank, (line, machine))| json!({"rank": rank, "machine": machine, "device": line}),
+        );
+        let described: Vec<Value> = described.collect();
+        return Ok(writeln!(out, "{:#}", json!({"ranks": described}))?);
+    }
+    for (rank, (line, machine)) in ranks {
+        writeln!(out, "rank {rank} on {machine} takes {line}")?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::Draft,
     finetune::{GivenFiles, check_places},
+    ranks::Ranks,
 };
 
 /// Evaluate a fine-tuned model on the dev files of its tasks
@@ -80,7 +81,7 @@ pub(super) fn run(
         hparams: args.run.given.file().map(Path::to_owned),
         ..Course::default()
     };
-    let (config, outcome) = run_draft(&draft, &args.compute, global, course)?;
+    let (config, outcome) = run_draft(&draft, &args.compute, global, &Ranks::alone(), course)?;
     print_results(&outcome, &config, global, out)
 }
 

@@ -13,6 +13,7 @@ use super::{
     compute::ComputeArgs,
     hyper_parameters::RunArgs,
     next_steps::{NextSteps, example},
+    ranked::{device_of, first_and_then_others, tell_devices},
     run_model,
     session::Session,
     stop,
@@ -27,6 +28,7 @@ use crate::{
         folder::{self, ModelFolder},
     },
     progress::Progress,
+    ranks::Ranks,
     tasks::{
         asked::Form,
         kind::{heads, remarks, task},
@@ -78,12 +80,16 @@ pub struct FinetuneArgs {
 pub(super) fn run(
     args: &FinetuneArgs,
     global: &GlobalArgs,
+    ranks: &Ranks,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let draft = args.run.draft(args.compute.precision)?;
     let mut compute = args.compute.clone();
     compute.memory_budget = args.run.memory_budget(compute.memory_budget);
-    let (config, outcome) = run_draft(&draft, &compute, global, Course::of(args))?;
+    let (config, outcome) = run_draft(&draft, &compute, global, ranks, Course::of(args))?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     if args.dry_run {
         global.progress().done();
         return Ok(());
@@ -130,6 +136,7 @@ pub(super) fn run_draft(
     draft: &Draft,
     compute: &ComputeArgs,
     global: &GlobalArgs,
+    ranks: &Ranks,
     course: Course,
 ) -> anyhow::Result<(Config, Outcome)> {
     // Contradictions with the checkpoint are reported before it is converted.
@@ -137,8 +144,11 @@ pub(super) fn run_draft(
     check_trial(&resolved.config, course.trial)?;
     let stored = facts.as_ref().map(|facts| facts.record.heads.clone());
     let stored = stored.unwrap_or_default();
-    let session = Session::open(compute, global)?;
+    let mut compute = compute.clone();
+    compute.device = device_of(compute.device, ranks);
+    let session = Session::open(&compute, global)?;
     let progress = &session.progress;
+    tell_devices(ranks, &session.chosen.line(), progress);
     for note in &resolved.notes {
         progress.note(note);
     }
@@ -150,7 +160,7 @@ pub(super) fn run_draft(
         let converts = draft
             .init_checkpoint()
             .is_some_and(|path| has_record(&path));
-        let found = run_model::record(&draft, progress)?;
+        let found = first_and_then_others(ranks, || Ok(run_model::record(&draft, progress)?))?;
         // A converted checkpoint may have a threshold that was chosen for its record.
         if let Some(found) = found.as_ref().filter(|_| course.calibrated && converts) {
             take_answering(&mut draft, &found.path, progress)?;
@@ -184,6 +194,7 @@ pub(super) fn run_draft(
         progress,
         memory_limits: session.memory_limits(),
         stop: stop::listen(),
+        ranks,
     };
     let outcome = finetune.run()?;
     Ok((config, outcome))

@@ -39,6 +39,7 @@ mod next_steps;
 pub mod predict;
 pub mod pretrain;
 pub mod quickstart;
+mod ranked;
 pub mod report;
 mod report_page;
 mod run_model;
@@ -182,9 +183,15 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     stop::listen();
     match &cli.command {
         Command::Quickstart(args) => quickstart::run(args, &cli.global, out),
-        Command::Finetune(args) if !args.sweeps.is_empty() => sweep::run(args, &cli.global, out),
-        Command::Finetune(args) => finetune::run(args, &cli.global, out),
-        Command::Pretrain(args) => pretrain::run(args, &cli.global, out),
+        Command::Finetune(args) => ranked::run(&cli.global, out, |ranks, global, out| {
+            match args.sweeps.is_empty() {
+                true => finetune::run(args, global, ranks, out),
+                false => sweep::run(args, global, ranks, out),
+            }
+        }),
+        Command::Pretrain(args) => ranked::run(&cli.global, out, |ranks, global, out| {
+            pretrain::run(args, global, ranks, out)
+        }),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, out),
         Command::Predict(args) => predict::run(args, &cli.global, out),
         Command::Ask(args) => ask::run(args, &cli.global, out),
@@ -202,7 +209,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
         Command::Features(args) => features::run(args, &cli.global, out),
         Command::Data(args) => data::run(args, &cli.global, out),
         Command::Vocab(args) => vocab::run(args, &cli.global, out),
-        Command::Devices(args) => devices::run(args, &cli.global, out),
+        Command::Devices(args) => ranked::run(&cli.global, out, |ranks, global, out| {
+            devices::run(args, global, ranks, out)
+        }),
         Command::Bench(args) => bench::run(args, &cli.global, out),
         Command::Hparams(args) => hparams::run(args, &cli.global, out),
         Command::Completions(args) => completions::run(args, out),

@@ -14,7 +14,12 @@ use clap::{
 use serde_json::{Map, Value};
 
 use super::{
-    GlobalArgs, compute::ComputeArgs, data::pretrain::verify, session::Session, stop,
+    GlobalArgs,
+    compute::ComputeArgs,
+    data::pretrain::verify,
+    ranked::{device_of, tell_devices},
+    session::Session,
+    stop,
     suggested::suggested,
 };
 use crate::{
@@ -34,6 +39,7 @@ use crate::{
         run::Pretraining,
         settings, step_log,
     },
+    ranks::Ranks,
     text::vocab::Vocab,
     train::memory_plan::{MemoryLimits, MemoryPlan},
 };
@@ -114,6 +120,7 @@ pub struct PretrainArgs {
 pub(super) fn run(
     args: &PretrainArgs,
     global: &GlobalArgs,
+    ranks: &Ranks,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let (given, own) = given_hparams(args)?;
@@ -141,8 +148,11 @@ pub(super) fn run(
     if let Some(examples) = batches.examples() {
         verify(examples, &global.progress())?;
     }
-    let session = Session::open(&args.compute, global)?;
+    let mut compute = args.compute.clone();
+    compute.device = device_of(compute.device, ranks);
+    let session = Session::open(&compute, global)?;
     let progress = &session.progress;
+    tell_devices(ranks, &session.chosen.line(), progress);
     let tokens = config
         .train_batch_size
         .saturating_mul(config.max_seq_length);
@@ -167,6 +177,7 @@ pub(super) fn run(
         restart: args.restart,
         progress,
         stop: stop::listen(),
+        ranks,
     };
     match config.do_train {
         true => {
@@ -177,8 +188,13 @@ pub(super) fn run(
                 progress.note(&error.to_string());
             }
             trained?;
+            if !ranks.is_first() {
+                return Ok(());
+            }
             print_files(&config, global, out)?;
         }
+        // Evaluated by rank 0 alone.
+        false if !ranks.is_first() => {}
         false => {
             let results = run.evaluate()?;
             if global.json {

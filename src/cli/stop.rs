@@ -16,7 +16,10 @@ use signal_hook::{
     flag,
 };
 
-use crate::stop::{self, Stop};
+use crate::{
+    ranks::Ranks,
+    stop::{self, Stop},
+};
 
 /// Exit code of a process that Ctrl-C ended, as in shells: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -67,6 +70,14 @@ impl Listener {
 /// Installs the handlers, once per process.
 pub(super) fn listen() -> &'static Stop {
     &LISTENER.stop
+}
+
+/// Takes the exit code of the ranks that were asked to end, for those that a signal has not reached. Every
+/// rank calls this.
+pub(super) fn agree(ranks: &Ranks) {
+    let own = LISTENER.code.load(Ordering::SeqCst);
+    let code = ranks.most(own as u32);
+    LISTENER.code.store(code as usize, Ordering::SeqCst);
 }
 
 /// Returns the exit code of a process that ends because it was asked to.

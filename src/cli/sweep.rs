@@ -21,6 +21,7 @@ use crate::{
     },
     counted::counted,
     finetune::{self, made_run::MadeRun, run_list::RunList},
+    ranks::Ranks,
     report::origin_section::shown,
     train::run_lock,
 };
@@ -42,8 +43,15 @@ struct Cell {
 pub(super) fn run(
     args: &FinetuneArgs,
     global: &GlobalArgs,
+    ranks: &Ranks,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    ensure!(
+        ranks.is_alone(),
+        "--sweep: expected one process, found {} ranks; start every cell as a run of its own, or the sweep \
+         without mpirun, once on each device",
+        ranks.count()
+    );
     let cells = cells(args)?;
     let progress = global.progress();
     let mut compute = args.compute.clone();
@@ -52,7 +60,7 @@ pub(super) fn run(
     for (number, cell) in cells.iter().enumerate() {
         let (number, all) = (number + 1, cells.len());
         progress.note(&format!("cell {number} of {all}: {}", cell.name));
-        match run_draft(&cell.draft, &compute, global, Course::of(args)) {
+        match run_draft(&cell.draft, &compute, global, ranks, Course::of(args)) {
             // With --trial, the others are not this process's task.
             Ok((_, outcome)) if args.trial.is_none() && !outcome.missing.is_empty() => {
                 elsewhere += 1;

@@ -17,7 +17,7 @@ pub use adapter::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, list};
 pub use failure::DeviceError;
 pub use memory::ByteSize;
 pub use open::{Chosen, choose, configure_runtime, is_cpu};
-pub use pick::{Pick, Picked};
+pub use pick::{Pick, Picked, card_of};
 pub use request::DeviceRequest;
 
 /// A requested device is unavailable.

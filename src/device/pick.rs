@@ -141,6 +141,22 @@ fn best_hardware<'a>(usable: &[&'a AdapterInfo]) -> Option<&'a AdapterInfo> {
         .min_by_key(|adapter| rank(adapter.kind))
 }
 
+/// The adapter of process `number` of those that share a machine's hardware, by its number in `adapters`:
+/// each takes another of the best kind, and they begin again with the first if there are fewer. `None`
+/// without hardware.
+pub fn card_of(adapters: &[AdapterInfo], number: usize) -> Option<usize> {
+    let usable = adapters
+        .iter()
+        .filter(|a| a.lack().is_none() && a.api != Api::Gl);
+    let usable: Vec<_> = usable.collect();
+    let best = best_hardware(&usable)?;
+    let alike = usable
+        .iter()
+        .filter(|a| a.kind == best.kind && a.api == best.api);
+    let cards: Vec<usize> = alike.map(|adapter| adapter.index).collect();
+    Some(cards[number % cards.len()])
+}
+
 fn count(adapters: usize) -> String {
     match adapters {
         0 => "no adapters".to_owned(),
@@ -217,6 +233,21 @@ mod tests {
         let vague = adapters(&[("who", Other, Vulkan), ("virtio", Virtual, Vulkan)]);
         let reason = "the first of the best kind among 2 hardware adapters";
         assert_eq!(picked("auto", &vague), ok("virtio", reason));
+    }
+
+    #[test]
+    fn processes_of_one_machine_take_the_cards_in_turn() {
+        let two = adapters(&[
+            ("llvmpipe", Software, Vulkan),
+            ("nvidia", Discrete, Vulkan),
+            ("intel", Integrated, Vulkan),
+            ("nvidia", Discrete, Vulkan),
+            ("nvidia", Discrete, Dx12),
+            ("nvidia", Discrete, Gl),
+        ]);
+        let taken: Vec<_> = (0..4).map(|number| card_of(&two, number)).collect();
+        assert_eq!(taken, [Some(1), Some(3), Some(1), Some(3)]);
+        assert_eq!(card_of(&two[..1], 0), None);
     }
 
     #[test]

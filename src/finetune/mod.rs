@@ -18,6 +18,7 @@ pub mod made_run;
 mod merge;
 mod missing;
 mod model_files;
+mod orders;
 mod outline;
 mod places;
 mod replay;
@@ -44,6 +45,7 @@ use crate::{
     eval::{self, results::TrialResults, summary::Summary},
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
+    ranks::{self, Ranks},
     stop::Stop,
     tasks::{self, head::TaskHead, kind::task, last_trial::keep_as_last, task::TaskFile},
     text::tokenizer::Tokenizer,
@@ -141,6 +143,10 @@ pub enum Error {
          out"
     )]
     OnlyEvaluated { trial: usize },
+    #[error("{0}")]
+    Ranks(#[from] ranks::Error),
+    #[error("rank 0 said {said}, which this rank does not understand; start all with one program")]
+    UnknownOrder { said: String },
     #[error("stopped {place}; {next}")]
     Stopped { place: String, next: String },
     #[error("{path}: {action} failed: {source}; check the path and its permissions")]
@@ -196,6 +202,8 @@ pub struct Finetune<'a> {
     pub memory_limits: MemoryLimits,
     /// Set from outside to end training after a step, with a checkpoint.
     pub stop: &'a Stop,
+    /// Those that train together.
+    pub ranks: &'a Ranks,
 }
 
 /// The featurised files of a run: one entry per task, empty for files that the run does not need.
@@ -246,7 +254,11 @@ pub fn check_trial(config: &Config, trial: Option<usize>) -> Result<(), Error> {
 impl Finetune<'_> {
     /// Runs every unfinished trial, or the requested one.
     pub fn run(&self) -> Result<Outcome, Error> {
+        if !self.ranks.is_first() {
+            return self.follow();
+        }
         let outcome = self.run_trials();
+        self.order_end(&outcome);
         match &outcome {
             Err(error) if error.was_stopped() => self.progress.note(&error.to_string()),
             Err(Error::Train(_)) if self.restart => self

@@ -5,7 +5,7 @@ use std::{fs::OpenOptions, path::Path, time::Duration};
 use burn::tensor::Device;
 use checkpoints_convert::{CONFIG_FILE, ConfigFile};
 
-use super::{Error, Finetune, GOES_ON, io};
+use super::{Error, Finetune, GOES_ON, io, orders::Order};
 use crate::{
     batch::{
         FeatureSet,
@@ -39,7 +39,8 @@ use crate::{
 };
 
 impl Finetune<'_> {
-    /// Trains; `between` are the files that are scored during training.
+    /// Trains; `between` are the files that are scored during training. A rank other than the first only
+    /// computes its share, and writes nothing.
     pub(super) fn train(
         &self,
         trial: usize,
@@ -88,6 +89,7 @@ impl Finetune<'_> {
             hparams: identity,
             dev: evaluations,
             stop: self.stop.asked(),
+            ranks: self.ranks,
             save_every_steps: config.save_checkpoints_steps,
             save_every: Duration::from_secs(config.save_checkpoints_secs),
             max_save: config.max_save,
@@ -98,8 +100,21 @@ impl Finetune<'_> {
             layers,
             variant: config.lr_decay_variant,
         };
+        let of_run = |error| match error {
+            train::run::Error::Stopped { step, steps } => {
+                self.stopped(trial, &format!("after step {step} of {steps}"), GOES_ON)
+            }
+            error => error.into(),
+        };
         let adam =
             Adam::new(config.weight_decay_rate, layer_decay).with_moments(config.optimizer_moments);
+        if !self.ranks.is_first() {
+            let build = |device: &Device, stored: Option<&mut StoredParameters>| {
+                self.build(trial, device, stored)
+            };
+            return run.follow(adam, build, self.progress).map_err(of_run);
+        }
+        self.order(&Order::Train(trial));
         let trained = run.train(
             adam,
             |device, stored| {
@@ -115,12 +130,7 @@ impl Finetune<'_> {
             },
             self.progress,
         );
-        let trained = trained.map_err(|error| match error {
-            train::run::Error::Stopped { step, steps } => {
-                self.stopped(trial, &format!("after step {step} of {steps}"), GOES_ON)
-            }
-            error => error.into(),
-        })?;
+        let trained = trained.map_err(of_run)?;
         self.describe(&model_dir)?;
         Ok(trained)
     }

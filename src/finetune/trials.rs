@@ -57,16 +57,14 @@ impl Finetune<'_> {
     ) -> Result<Vec<(usize, Missing)>, Error> {
         let config = self.config;
         let mut claims = self.claim()?;
-        let initial = match &config.init_checkpoint {
-            Some(path) => self.open(path)?.identity().map_err(folder::Error::from)?,
-            None => "none".to_owned(),
-        };
+        let initial = self.initial_weights()?;
         let (dev, between) = (&data.dev, data.between());
         let common = Common {
             data,
             features,
             identity: Identity::of(config, &initial, features, dev, between, &data.test),
         };
+        self.compare(&common.identity)?;
         self.check_same_run(&common.identity)?;
         let mut ledger = self.open_ledger(&mut claims)?;
         for (trial, lock) in &mut claims.own {

@@ -24,7 +24,7 @@ use burn::{
 };
 
 /// Number of partial sums, which is the number of workgroups that add in parallel.
-const PARTS: usize = 256;
+pub const PARTS: usize = 256;
 
 /// Partial sums on the CPU, enough to fill a few vector registers.
 const LANES: usize = 64;
@@ -200,6 +200,14 @@ impl SquareSum {
     pub fn new(device: &Device) -> Self {
         Self {
             sums: Tensor::zeros([PARTS], device),
+            waiting: Vec::with_capacity(GROUP),
+        }
+    }
+
+    /// Continues a sum whose partial sums are `sums` `[PARTS]`.
+    pub fn of_sums(sums: Tensor<1>) -> Self {
+        Self {
+            sums,
             waiting: Vec::with_capacity(GROUP),
         }
     }

@@ -67,6 +67,11 @@ impl ParameterGradients {
         module.visit(&mut Sum { whole: self, part });
     }
 
+    /// Sets one parameter's gradient.
+    pub fn put<const D: usize>(&mut self, id: ParamId, gradient: Tensor<D>) {
+        self.sums.register(id, gradient);
+    }
+
     pub fn get<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<D>> {
         self.sum_waiting();
         self.sums.get(id)

@@ -55,7 +55,7 @@ impl Pretraining<'_> {
                 step: EVALUATION + step,
                 drops: false,
             };
-            let parts = parts(&batch, micro_batch_size);
+            let parts = parts(&batch, 0, micro_batch_size);
             let counts = Counts::of(&parts);
             let mut seen = Vec::new();
             for part in &parts {

@@ -1,6 +1,7 @@
 //! A pre-training run: from the newest checkpoint, or from initial weights, to the last step.
 
 mod error;
+mod follow;
 mod place;
 
 use std::{
@@ -26,7 +27,8 @@ use super::{
     probe::{Place, Probe, Probes},
     run_origin::RunOrigin,
     schedule::Schedule,
-    step::{StepGradients, step_gradients},
+    seen::Counts,
+    step::{StepGradients, step_gradients, step_share, sum_shares},
     step_log::{self, StepLog, StepRecord},
     symptoms::{Symptom, Symptoms},
 };
@@ -39,9 +41,11 @@ use crate::{
         parameters::{ParameterSource, StoredParameters},
     },
     progress::Progress,
+    ranks::Ranks,
     stop::Stop,
     train::{
         adam::Adam,
+        course::{Begin, Course, agree_on, agree_on_weights},
         disk_space,
         memory::PeakMemory,
         memory_plan::MemoryPlan,
@@ -71,6 +75,8 @@ pub struct Pretraining<'a> {
     pub restart: bool,
     pub progress: &'a Progress,
     pub stop: &'a Stop,
+    /// Those that train together.
+    pub ranks: &'a Ranks,
 }
 
 impl Pretraining<'_> {
@@ -79,6 +85,10 @@ impl Pretraining<'_> {
     /// # Errors
     /// Whatever stops the run. Started again, it resumes from its last checkpoint.
     pub fn train(&self) -> Result<(), Error> {
+        if !self.ranks.is_first() {
+            return self.follow();
+        }
+        self.check_ranks()?;
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;
         let _lock = place::take(model_dir, self.restart)?;
@@ -98,6 +108,9 @@ impl Pretraining<'_> {
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
         let hparams = self.identity(config, initial_weights);
+        if !self.ranks.is_alone() {
+            agree_on(self.ranks, &self.compared(&hparams)?)?;
+        }
         let steps = config.num_train_steps.min(self.batches.steps());
         let mut adam = self.adam();
         let Start {
@@ -117,6 +130,10 @@ impl Pretraining<'_> {
         // No longer needed; missing if it was never written.
         let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
+        if !self.ranks.is_alone() {
+            Begin::of(model_dir, step, loss_scale)?.tell(self.ranks);
+            agree_on_weights(self.ranks, &networks, &[])?;
+        }
         let schedule = Schedule::of(config);
         let scaled = self.arithmetic.layers == Element::F16;
         let mut watch = Watch::new(
@@ -140,7 +157,9 @@ impl Pretraining<'_> {
             Some(probes) => probes.look(step, networks, at_once),
             None => Ok(false),
         };
-        if probed(step, &networks, micro_batch_size)? {
+        let is_stopped = probed(step, &networks, micro_batch_size)?;
+        course(is_stopped).of_first(self.ranks);
+        if is_stopped {
             return Err(Error::Stopped { step, steps });
         }
         self.progress.begin(step, steps);
@@ -177,8 +196,12 @@ impl Pretraining<'_> {
             log.step(&record, self.progress)
                 .map_err(io_of(log_path(model_dir), "writing"))?;
             step += 1;
-            // Before the checkpoint: a run killed during a probe resumes from an earlier one.
-            let stopped = self.stop.is_asked() || probed(step, &networks, micro_batch_size)?;
+            // Before the checkpoint: a run that is killed while it is probed goes on from one before.
+            let mut stopped = self.ranks.any(self.stop.is_asked());
+            if !stopped {
+                stopped = probed(step, &networks, micro_batch_size)?;
+                course(stopped).of_first(self.ranks);
+            }
             let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
                 log.sync().map_err(io_of(log_path(model_dir), "syncing"))?;
@@ -292,7 +315,8 @@ impl Pretraining<'_> {
         }
     }
 
-    /// The gradients of a step. Halves parts that do not fit on the device.
+    /// The gradients of a step, whose examples the ranks share. Parts that the device cannot hold are
+    /// halved.
     pub(super) fn compute(
         &self,
         networks: &Networks,
@@ -301,10 +325,26 @@ impl Pretraining<'_> {
         chance: Chance,
         micro_batch_size: &mut usize,
     ) -> Result<StepGradients, Error> {
+        let own = self.ranks.share(batch.len());
         loop {
-            let parts = parts(batch, *micro_batch_size);
-            let error = match step_gradients(networks, &parts, objective, chance) {
-                Ok(gradients) => return Ok(gradients),
+            let parts = parts(&batch[own.clone()], own.start, *micro_batch_size);
+            let computed = match self.ranks.is_alone() {
+                true => match step_gradients(networks, &parts, objective, chance) {
+                    Ok(gradients) => return Ok(gradients),
+                    Err(error) => Err(error),
+                },
+                false => {
+                    let counts = Counts::of_examples(batch.iter());
+                    step_share(networks, &parts, counts, objective, chance)
+                }
+            };
+            let error = match computed {
+                // The others have these sums, too: a rank that fails now cannot compute its share again.
+                Ok(share) => {
+                    let summed = sum_shares(networks, share, self.ranks, objective, chance);
+                    let step = chance.step;
+                    return Ok(summed.map_err(|source| StepFailure { step, source })?);
+                }
                 Err(error) => error,
             };
             let failed = parts.iter().map(|part| part.examples.len()).max();
@@ -377,13 +417,21 @@ pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
     }
 }
 
-/// A batch in parts of `size` examples.
-pub(super) fn parts(batch: &[Masked], size: usize) -> Vec<Part> {
+/// How a run goes on after a look at it.
+fn course(is_stopped: bool) -> Course {
+    match is_stopped {
+        true => Course::Stopped,
+        false => Course::GoOn,
+    }
+}
+
+/// Examples in parts of so many, the first at `first_place` of the step's batch.
+pub(super) fn parts(batch: &[Masked], first_place: usize, size: usize) -> Vec<Part> {
     let parts = batch.chunks(size.max(1)).enumerate();
     parts
         .map(|(number, examples)| Part {
             examples: examples.to_vec(),
-            first_place: number * size.max(1),
+            first_place: first_place + number * size.max(1),
         })
         .collect()
 }

@@ -13,7 +13,8 @@ use crate::{
     device::DeviceError,
     kernels::clip::{Clip, clip},
     model::dropout::StepSeed,
-    train::{adam::Adam, gradients::Gradients, step::StepFigures},
+    ranks::Ranks,
+    train::{adam::Adam, gradients::Gradients, read_gradients::ReadGradients, step::StepFigures},
 };
 
 /// The norm to which larger gradients are scaled down.
@@ -42,12 +43,83 @@ pub fn step_gradients(
     chance: Chance,
 ) -> Result<StepGradients, DeviceError> {
     let counts = Counts::of(parts);
+    let (gradients, seen) = sums(networks, parts, counts, objective, chance)?;
+    clipped(networks, gradients, seen, objective, chance)
+}
+
+/// What a rank has computed of a step: its gradients, read from the device, and what was seen.
+pub struct Share {
+    gradients: ReadGradients,
+    seen: Vec<Seen>,
+}
+
+/// Computes a rank's share of the gradients of a step, and reads it. The parts make the rank's examples
+/// together; `counts` are those of the whole batch.
+///
+/// # Errors
+/// If the device fails; nothing was exchanged, and the networks are as they were.
+pub fn step_share(
+    networks: &Networks,
+    parts: &[Part],
+    counts: Counts,
+    objective: &Objective,
+    chance: Chance,
+) -> Result<Share, DeviceError> {
+    let (mut gradients, seen) = sums(networks, parts, counts, objective, chance)?;
+    for table in networks.word_tables() {
+        gradients.ensure_word_table(table);
+    }
+    Ok(Share {
+        gradients: ReadGradients::read(gradients, Vec::new(), networks, &[])?,
+        seen,
+    })
+}
+
+/// Sums the shares of all ranks to the gradients of the step.
+///
+/// # Errors
+/// If the device fails; the networks are as they were.
+pub fn sum_shares(
+    networks: &Networks,
+    share: Share,
+    ranks: &Ranks,
+    objective: &Objective,
+    chance: Chance,
+) -> Result<StepGradients, DeviceError> {
+    let device = objective.device.clone().without_autodiff();
+    let (gradients, _) = share.gradients.sum(ranks, &device);
+    let mut words = Vec::new();
+    share.seen.iter().for_each(|seen| seen.write(&mut words));
+    let mut words = ranks.all_words(&words).into_iter();
+    let seen = std::iter::from_fn(|| Seen::read(&mut words)).collect();
+    clipped(networks, gradients, seen, objective, chance)
+}
+
+/// Sums the gradients of the parts of a batch whose counts are given.
+fn sums(
+    networks: &Networks,
+    parts: &[Part],
+    counts: Counts,
+    objective: &Objective,
+    chance: Chance,
+) -> Result<(Gradients, Vec<Seen>), DeviceError> {
     let whole = networks.output_table().map(|table| table.id);
     let mut gradients = Gradients::with_whole_tables(whole.into_iter().collect());
     let mut seen = Vec::new();
     for part in parts {
         seen.extend(objective.run(networks, part, counts, chance, Some(&mut gradients))?);
     }
+    Ok((gradients, seen))
+}
+
+/// Clips the gradients of a whole batch, and reads their norm.
+fn clipped(
+    networks: &Networks,
+    mut gradients: Gradients,
+    seen: Vec<Seen>,
+    objective: &Objective,
+    chance: Chance,
+) -> Result<StepGradients, DeviceError> {
     let losses = Losses::of(&seen, objective.config);
     let squares = gradients.square_sum(networks);
     let nothing = Tensor::zeros([1], &objective.device.clone().without_autodiff());

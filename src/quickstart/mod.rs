@@ -32,6 +32,7 @@ use crate::{
     kernels::autotune::AutotuneCache,
     model::{arithmetic::Arithmetic, folder},
     progress::Progress,
+    ranks::Ranks,
     stop::Stop,
     tasks::kind::heads,
     train::memory_plan::MemoryLimits,
@@ -145,6 +146,7 @@ pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
             progress,
             memory_limits,
             stop,
+            ranks: &Ranks::alone(),
         };
         Ok(finetune.run()?)
     };

@@ -86,7 +86,7 @@ pub fn save(
     state: &State,
     note: &mut dyn FnMut(String),
 ) -> Result<PathBuf, Error> {
-    let folder = model_dir.join(format!("checkpoint-{}", state.step));
+    let folder = place(model_dir, state.step);
     let scratch = model_dir.join(format!("checkpoint-{}.tmp", state.step));
     let replaced = model_dir.join(format!("checkpoint-{}.old", state.step));
     run_folder::make_way(model_dir, state.step, note)?;
@@ -134,6 +134,11 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error
         action,
         source,
     }
+}
+
+/// Where the checkpoint after `step` steps is.
+pub fn place(model_dir: &Path, step: u64) -> PathBuf {
+    model_dir.join(format!("checkpoint-{step}"))
 }
 
 /// The run's checkpoints, oldest first.

@@ -3,6 +3,7 @@
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param, ParamId},
+    tensor::Device,
 };
 
 use crate::{
@@ -19,19 +20,29 @@ pub struct Gradients {
     /// By parameter, without the word tables whose rows are counted separately.
     pub parameters: ParameterGradients,
     /// The trained word tables that are only looked up.
-    word_tables: Vec<WordTable>,
+    pub(super) word_tables: Vec<WordTable>,
     /// Word tables that also serve as an output matrix: their gradient is one sum and counts as
     /// such.
     whole: Vec<ParamId>,
 }
 
 /// The gradient of a word table that is only looked up.
-struct WordTable {
-    id: ParamId,
+pub(super) struct WordTable {
+    pub id: ParamId,
     /// `[vocab, embedding]`
-    sum: Tensor<2>,
+    pub sum: Tensor<2>,
     /// Σ over looked-up rows of ‖row gradient‖²: the table's contribution to the squared norm.
-    rows_square: SquareSum,
+    pub rows_square: SquareSum,
+}
+
+impl WordTable {
+    fn zeros(table: &Param<Tensor<2>>, device: &Device) -> Self {
+        Self {
+            id: table.id,
+            sum: Tensor::zeros(table.val().dims(), device),
+            rows_square: SquareSum::new(device),
+        }
+    }
 }
 
 impl Gradients {
@@ -50,12 +61,13 @@ impl Gradients {
             return self.parameters.add_rows(table, ids, rows);
         }
         let before = self.word_tables.iter().position(|t| t.id == table.id);
-        let (sum, mut rows_square) = match before.map(|place| self.word_tables.remove(place)) {
-            Some(before) => (before.sum, before.rows_square),
-            None => {
-                let zeros = Tensor::zeros(table.val().dims(), &rows.device());
-                (zeros, SquareSum::new(&rows.device()))
-            }
+        let WordTable {
+            sum,
+            mut rows_square,
+            ..
+        } = match before {
+            Some(place) => self.word_tables.remove(place),
+            None => WordTable::zeros(table, &rows.device()),
         };
         rows_square.add(rows.clone());
         // Frees these rows before the next part's arrive.
@@ -65,6 +77,15 @@ impl Gradients {
             sum: add_by_id(sum, ids, rows),
             rows_square,
         });
+    }
+
+    /// Makes the gradient of a table that is only looked up, if no row of it was: zeros.
+    pub fn ensure_word_table(&mut self, table: &Param<Tensor<2>>) {
+        let is_there = self.word_tables.iter().any(|it| it.id == table.id);
+        if !is_there && !self.whole.contains(&table.id) {
+            let device = table.val().device().without_autodiff();
+            self.word_tables.push(WordTable::zeros(table, &device));
+        }
     }
 
     /// Takes one parameter's gradient, flattened to `[elements]`.

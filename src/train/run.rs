@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     adam::Adam,
     checkpoint,
+    course::{self, Begin, Course, agree_on_weights},
     dev_curve::{self, DevCurve, DevPlan, Seen},
     disk_space,
     log::RunLog,
@@ -23,7 +24,7 @@ use super::{
     run_folder,
     saver::{self, Saver},
     schedule::Schedule,
-    step::{StepGradients, StepSettings, step_gradients},
+    step::{StepGradients, StepSettings, step_gradients, step_share, sum_shares},
     step_failure::StepFailure,
     watch::{self, Watch},
 };
@@ -36,6 +37,7 @@ use crate::{
         record,
     },
     progress::Progress,
+    ranks::Ranks,
     step_record::StepRecord,
     tasks::model::Model,
 };
@@ -62,6 +64,8 @@ pub enum Error {
     Model(#[from] folder::Error),
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
+    #[error("{0}")]
+    Course(#[from] course::Error),
     #[error(transparent)]
     Record(#[from] record::WriteError),
     #[error(transparent)]
@@ -76,6 +80,14 @@ fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f
         .iter()
         .map(|&loss| Some(loss).filter(|loss| loss.is_finite()));
     (tasks.len() > 1).then(|| tasks.iter().cloned().zip(finite).collect())
+}
+
+fn course_of(seen: Seen) -> Course {
+    match seen {
+        Seen::GoOn => Course::GoOn,
+        Seen::Enough => Course::Enough,
+        Seen::Broken => Course::Stopped,
+    }
 }
 
 /// A look at the model after `step` steps, if the run evaluates between them.
@@ -116,6 +128,8 @@ pub struct Run<'a> {
     pub dev: Option<DevPlan<'a>>,
     /// Set from outside to end the run after a step, with a checkpoint.
     pub stop: &'a AtomicBool,
+    /// Those that train it together.
+    pub ranks: &'a Ranks,
 }
 
 /// What a run leaves.
@@ -141,12 +155,11 @@ impl Run<'_> {
         let steps = self.schedule.steps;
         run_folder::tidy(self.model_dir, &mut |line| progress.note(&line))?;
         let (mut model, mut step, loss_scale) = self.start(&device, &mut adam, &build, progress)?;
-        let mut settings = StepSettings {
-            device: &device,
-            tasks: self.tasks,
-            objective: self.objective,
-            seed: self.seed,
-        };
+        if !self.ranks.is_alone() {
+            Begin::of(self.model_dir, step, loss_scale)?.tell(self.ranks);
+            agree_on_weights(self.ranks, &model, self.tasks)?;
+        }
+        let mut settings = self.step_settings(&device);
         let mut log = RunLog::resume(self.model_dir, step, self.log_every, progress)?;
         let mut plan = self.plan.clone();
         let mut micro_batch_size = self.micro_batch_size;
@@ -159,6 +172,7 @@ impl Run<'_> {
             .map(|plan| DevCurve::resume(plan, self.model_dir, self.tasks, step, steps, progress));
         let mut dev = dev.transpose()?;
         let mut seen = look(&mut dev, step, &model, &mut log)?;
+        course_of(seen).of_first(self.ranks);
         if seen == Seen::Broken {
             return Err(Error::Stopped { step, steps });
         }
@@ -170,7 +184,7 @@ impl Run<'_> {
             let began = Instant::now();
             let rows = plan.features(step as usize);
             settings.objective.loss_scale = watch.loss_factor();
-            let (gradients, tokens) = self.gradients(
+            let gradients = self.gradients(
                 &model,
                 rows,
                 step,
@@ -190,15 +204,16 @@ impl Run<'_> {
                     grad_norm: figures.grad_norm,
                     learning_rate: self.schedule.learning_rate(step),
                     features: rows.len(),
-                    tokens,
+                    tokens: self.tokens(rows),
                     seconds: began.elapsed().as_secs_f64(),
                     peak_bytes: memory.sample(),
                 })?;
             }
             step += 1;
-            let mut stopped = self.stop.load(Ordering::Relaxed) && step < steps;
+            let mut stopped = self.ranks.any(self.stop.load(Ordering::Relaxed)) && step < steps;
             if !stopped {
                 seen = look(&mut dev, step, &model, &mut log)?;
+                course_of(seen).of_first(self.ranks);
                 stopped = seen == Seen::Broken;
             }
             if stopped || seen == Seen::Enough || saver.is_due(step) {
@@ -248,10 +263,30 @@ impl Run<'_> {
             |stored| Ok(build(device, stored)?),
             progress,
         )?;
+        let (model, loss_scale) = self.begun(model, adam, loss_scale);
+        Ok((model, step, loss_scale))
+    }
+
+    /// The model as it is trained, with the moments and the loss scale that it begins with.
+    pub(super) fn begun(
+        &self,
+        model: Model,
+        adam: &mut Adam,
+        loss_scale: Option<LossScale>,
+    ) -> (Model, Option<LossScale>) {
         let model = self.objective.trainable.freeze(model);
         adam.begin(&model, self.tasks);
         let loss_scale = self.scaled_loss.then(|| loss_scale.unwrap_or_default());
-        Ok((model, step, loss_scale))
+        (model, loss_scale)
+    }
+
+    pub(super) fn step_settings<'b>(&'b self, device: &'b Device) -> StepSettings<'b> {
+        StepSettings {
+            device,
+            tasks: self.tasks,
+            objective: self.objective,
+            seed: self.seed,
+        }
     }
 
     /// What saves the checkpoints after `step`. A full disk shows now, not hours later.
@@ -280,9 +315,15 @@ impl Run<'_> {
         Ok(saver)
     }
 
-    /// The gradients of a step and its tokens. Parts that the device cannot hold are halved, and
-    /// `micro_batch_size` with them.
-    fn gradients(
+    /// Tokens of these features.
+    fn tokens(&self, rows: &[usize]) -> usize {
+        let rows = rows.iter().filter_map(|&row| self.features.get(row));
+        rows.map(|(_, row)| row.input_ids.len()).sum()
+    }
+
+    /// The gradients of a step, whose rows the ranks share. Parts that the device cannot hold are
+    /// halved, and `micro_batch_size` with them.
+    pub(super) fn gradients(
         &self,
         model: &Model,
         rows: &[usize],
@@ -290,14 +331,26 @@ impl Run<'_> {
         settings: &StepSettings,
         micro_batch_size: &mut usize,
         progress: &Progress,
-    ) -> Result<(StepGradients, usize), Error> {
+    ) -> Result<StepGradients, Error> {
+        let own = self.ranks.share(rows.len());
         loop {
-            let parts: Vec<Batch> = rows
+            let parts: Vec<Batch> = rows[own.clone()]
                 .chunks((*micro_batch_size).max(1))
                 .map(|rows| Batch::collate(self.features, rows))
                 .collect::<Result<_, _>>()?;
-            match step_gradients(model, &parts, step, settings) {
-                Ok(gradients) => return Ok((gradients, parts.iter().map(Batch::tokens).sum())),
+            let computed = match self.ranks.is_alone() {
+                true => match step_gradients(model, &parts, step, settings) {
+                    Ok(gradients) => return Ok(gradients),
+                    Err(error) => Err(error),
+                },
+                false => step_share(model, &parts, own.start, step, settings),
+            };
+            match computed {
+                // The others have these sums, too: a rank that fails now cannot compute its share again.
+                Ok(share) => {
+                    let summed = sum_shares(model, share, self.ranks, step, settings);
+                    return Ok(summed.map_err(|source| StepFailure { step, source })?);
+                }
                 Err(error) => *micro_batch_size = self.smaller(&parts, step, error, progress)?,
             }
         }

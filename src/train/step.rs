@@ -8,7 +8,8 @@ use super::{
     adam::Adam,
     encoder_pass::{EncoderPass, gradient, leaf},
     gradients::Gradients,
-    objective::Objective,
+    objective::{Objective, Trainable},
+    read_gradients::{ReadGradients, read},
 };
 use crate::{
     batch::Batch,
@@ -18,6 +19,7 @@ use crate::{
         HeadInput, ModelInput,
         dropout::{Mode, StepSeed},
     },
+    ranks::Ranks,
     tasks::{head::task_losses, label::Label, model::Model},
 };
 
@@ -74,12 +76,59 @@ pub fn step_gradients(
     step: u64,
     settings: &StepSettings,
 ) -> Result<StepGradients, DeviceError> {
-    let seed = StepSeed::new(settings.seed, step);
-    let mode = Mode::Train(seed);
+    let (gradients, losses) = sums(model, parts, 0, step, settings);
+    clipped(model, gradients, losses, step, settings)
+}
+
+/// Computes a rank's share of the gradients of step number `step`, and reads it.
+///
+/// `parts` together are the rank's rows, in order, the first at `first_place` of the step's batch.
+///
+/// # Errors
+/// If the device fails; nothing was exchanged, and the model is unchanged.
+pub fn step_share(
+    model: &Model,
+    parts: &[Batch],
+    first_place: usize,
+    step: u64,
+    settings: &StepSettings,
+) -> Result<ReadGradients, DeviceError> {
+    let (mut gradients, losses) = sums(model, parts, first_place, step, settings);
+    if settings.objective.trainable == Trainable::All {
+        gradients.ensure_word_table(&model.electra.embeddings.word.weight);
+    }
+    ReadGradients::read(gradients, read(losses)?, model, settings.tasks)
+}
+
+/// Sums the shares of all ranks to the gradients of the step.
+///
+/// # Errors
+/// If the device fails; the model is then unchanged.
+pub fn sum_shares(
+    model: &Model,
+    share: ReadGradients,
+    ranks: &Ranks,
+    step: u64,
+    settings: &StepSettings,
+) -> Result<StepGradients, DeviceError> {
+    let device = settings.device.clone().without_autodiff();
+    let (gradients, losses) = share.sum(ranks, &device);
+    let losses = Tensor::from_floats(losses.as_slice(), &device);
+    clipped(model, gradients, losses, step, settings)
+}
+
+/// Sums the gradients of `parts`, and their losses per task, `[tasks]`.
+fn sums(
+    model: &Model,
+    parts: &[Batch],
+    first_place: usize,
+    step: u64,
+    settings: &StepSettings,
+) -> (Gradients, Tensor<1>) {
+    let mode = Mode::Train(StepSeed::new(settings.seed, step));
     let mut gradients = Gradients::default();
-    let count = model.heads.len();
     let mut sum: Option<Tensor<1>> = None;
-    let mut place = 0;
+    let mut place = first_place;
     for part in parts {
         let losses = accumulate(
             model,
@@ -96,13 +145,26 @@ pub fn step_gradients(
         });
         place += part.size;
     }
-    let none = || Tensor::zeros([count], &settings.device.clone().without_autodiff());
+    let device = || settings.device.clone().without_autodiff();
+    let none = || Tensor::zeros([model.heads.len()], &device());
+    (gradients, sum.unwrap_or_else(none))
+}
+
+/// Clips the gradients of a whole batch, whose losses are `losses` `[tasks]`, and reads their figures.
+fn clipped(
+    model: &Model,
+    mut gradients: Gradients,
+    losses: Tensor<1>,
+    step: u64,
+    settings: &StepSettings,
+) -> Result<StepGradients, DeviceError> {
+    let count = model.heads.len();
     let to = Clip {
         norm: CLIP_NORM,
         loss_scale: settings.objective.loss_scale,
     };
     let squares = gradients.square_sum(model);
-    let clipped = clip(sum.unwrap_or_else(none), squares, to);
+    let clipped = clip(losses, squares, to);
     // Read together, and before the update: each read synchronises with the device, and if its
     // memory ran out, the weights must not be touched.
     let figures = clipped
@@ -113,7 +175,7 @@ pub fn step_gradients(
     Ok(StepGradients {
         gradients,
         factor: clipped.factor,
-        seed,
+        seed: StepSeed::new(settings.seed, step),
         figures: StepFigures {
             loss: task_losses.iter().sum(),
             grad_norm: f64::from(figures[count]),

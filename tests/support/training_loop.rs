@@ -12,6 +12,7 @@ use electra::{
     config::OptimizerMoments,
     model::parameters::ParameterSource,
     progress::{Output, Progress},
+    ranks::Ranks,
     step_record::StepRecord,
     tasks::{model::Model, qa::feature::Feature},
     train::{
@@ -83,6 +84,7 @@ impl TrainingLoop<'_> {
             log_every: 1,
             dev: None,
             stop: &STOP,
+            ranks: &Ranks::alone(),
         };
         let mut encoder = self.run.encoder();
         encoder.hidden_dropout_prob = 0.1;

@@ -113,6 +113,15 @@ impl Networks {
         Some(&own.unwrap_or(&self.electra.embeddings).word.weight)
     }
 
+    /// The word tables that are looked up; one of them may serve as output matrix, too.
+    pub fn word_tables(&self) -> impl Iterator<Item = &Param<Tensor<2>>> {
+        let generators = [&self.generator, &self.generator_ltr, &self.generator_rtl];
+        let own = generators.into_iter().flatten();
+        let own = own.filter_map(|generator| generator.embeddings.as_ref());
+        let all = std::iter::once(&self.electra.embeddings).chain(own);
+        all.map(|embeddings| &embeddings.word.weight)
+    }
+
     /// The dense layers of all transformer layers of all networks.
     fn denses(&mut self) -> impl Iterator<Item = &mut Dense> {
         let Self {

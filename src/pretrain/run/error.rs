@@ -7,7 +7,8 @@ use crate::{
     model::parameters,
     pretrain::{model_files, probe},
     train::{
-        checkpoint, disk_space, run_folder, run_lock, saver, step_failure::StepFailure, watch,
+        checkpoint, course, disk_space, run_folder, run_lock, saver, step_failure::StepFailure,
+        watch,
     },
 };
 
@@ -76,6 +77,18 @@ pub enum Error {
          with its share of the others {seconds:.2} s, so that no step fits; raise hours, or leave probe out"
     )]
     NoStepBesideProbes { hours: f64, once: f64, seconds: f64 },
+    #[error("{0}")]
+    Course(#[from] course::Error),
+    #[error(
+        "hours: expected one process to measure how long a step takes, found {ranks} ranks; give \
+         num_train_steps"
+    )]
+    HoursOfRanks { ranks: usize },
+    #[error(
+        "train_batch_size = {examples}: expected an example or more for each of {ranks} ranks; raise it, or \
+         start fewer ranks"
+    )]
+    MoreRanks { ranks: usize, examples: usize },
     #[error(transparent)]
     Device(#[from] StepFailure),
     #[error("stopped after step {step} of {steps}; the same command resumes")]

@@ -1,0 +1,93 @@
+//! A command that the ranks of an MPI program run together: rank 0 tells and writes, and whichever fails
+//! ends all.
+
+use std::io::Write;
+
+use super::{Failure, GlobalArgs, stop};
+use crate::{
+    device::{self, DeviceRequest, card_of},
+    progress::Progress,
+    ranks::{self, Ranks},
+};
+
+/// Runs a command as one of the ranks of this program, or alone.
+///
+/// # Errors
+/// What ends a process alone; with several ranks only that all were asked to end.
+pub(super) fn run(
+    global: &GlobalArgs,
+    out: &mut dyn Write,
+    command: impl FnOnce(&Ranks, &GlobalArgs, &mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let ranks = Ranks::of_process();
+    if ranks.is_alone() {
+        return command(&ranks, global, out);
+    }
+    let mut global = global.clone();
+    global.quiet |= !ranks.is_first();
+    let done = device::failure::caught(|| command(&ranks, &global, out));
+    if let Some(line) = ranks.cost() {
+        global.progress().note(&line);
+    }
+    let Err(error) = done.map_err(anyhow::Error::from).flatten() else {
+        return Ok(());
+    };
+    let failure = Failure::of(&error);
+    match failure {
+        Failure::Stopped => {
+            stop::agree(&ranks);
+            Err(error)
+        }
+        Failure::OutputClosed => Err(error),
+        Failure::Device | Failure::Use => {
+            // What the ranks found together is told once.
+            let is_common = error.chain().any(|cause| cause.is::<ranks::Error>());
+            if !is_common || ranks.is_first() {
+                let code = failure.exit_code();
+                failure.tell(&error.context(format!("rank {}", ranks.number())), &global);
+                ranks.end_all(code)
+            }
+            // Rank 0 tells it and ends this one.
+            loop {
+                ranks.most(0);
+            }
+        }
+    }
+}
+
+/// The device of a rank. Of several on one machine that are free to choose, each takes a card of its own;
+/// if there are fewer, they begin again with the first.
+pub(super) fn device_of(asked: DeviceRequest, ranks: &Ranks) -> DeviceRequest {
+    let (number, count) = ranks.on_machine();
+    if count == 1 || asked != DeviceRequest::Auto {
+        return asked;
+    }
+    card_of(&device::list(), number).map_or(asked, DeviceRequest::Adapter)
+}
+
+/// Tells where each rank computes.
+pub(super) fn tell_devices(ranks: &Ranks, line: &str, progress: &Progress) {
+    if ranks.is_alone() {
+        return;
+    }
+    let lines = ranks.all(format!("{line}, on {}", ranks.machine()));
+    for (number, line) in lines.iter().enumerate() {
+        progress.note(&format!("rank {number} of {}: {line}", ranks.count()));
+    }
+}
+
+/// Does something in rank 0, and in the others when it is done there: what it leaves in a file is made
+/// once.
+pub(super) fn first_and_then_others<T>(
+    ranks: &Ranks,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    if !ranks.is_first() {
+        ranks.most(0);
+    }
+    let done = work()?;
+    if ranks.is_first() {
+        ranks.most(0);
+    }
+    Ok(done)
+}

@@ -1,0 +1,115 @@
+//! A run of pre-training as every rank but the first has it: its share of each step, and nothing that is
+//! written.
+
+use serde_json::Value;
+
+use super::{Error, Pretraining, check_maskable, io_of};
+use crate::{
+    kernels::formats::Element,
+    model::parameters::StoredParameters,
+    pretrain::{model_files, objective::Chance, schedule::Schedule},
+    train::{
+        course::{Begin, Course, agree_on, agree_on_weights},
+        watch::Watch,
+    },
+};
+
+impl Pretraining<'_> {
+    /// Refuses what several ranks cannot do.
+    ///
+    /// # Errors
+    /// A rate is to be measured, or a rank would have nothing to compute.
+    pub(super) fn check_ranks(&self) -> Result<(), Error> {
+        let (ranks, examples) = (self.ranks.count(), self.config.train_batch_size);
+        if ranks > 1 && self.config.hours.is_some() {
+            return Err(Error::HoursOfRanks { ranks });
+        }
+        match examples < ranks {
+            true => Err(Error::MoreRanks { ranks, examples }),
+            false => Ok(()),
+        }
+    }
+
+    /// What must be the same in all ranks.
+    ///
+    /// # Errors
+    /// If the first batch cannot be read.
+    pub(super) fn compared(&self, hparams: &Value) -> Result<Value, Error> {
+        let mut compared = hparams["pretraining"].clone();
+        compared["program"] = env!("CARGO_PKG_VERSION").into();
+        let mut sum = 0;
+        for masked in self.batches.training(0)? {
+            let slots = masked.slots.iter().map(|slot| slot.position as u32);
+            for word in masked.example.ids.iter().copied().chain(slots) {
+                sum = crc32c::crc32c_append(sum, &word.to_le_bytes());
+            }
+        }
+        compared["first_batch"] = format!("crc32c {sum:08x}").into();
+        Ok(compared)
+    }
+
+    /// Trains along with rank 0, to the last step or to where that ends.
+    ///
+    /// # Errors
+    /// As for [`Pretraining::train`].
+    pub(super) fn follow(&self) -> Result<(), Error> {
+        self.check_ranks()?;
+        let _held = self.stop.hold();
+        let config = self.config;
+        let device = self.device.clone().autodiff();
+        let scratch = tempfile::tempdir().map_err(io_of(std::env::temp_dir(), "writing"))?;
+        let mut initial = match &config.init_checkpoint {
+            Some(path) => {
+                let scratch = scratch.path().join("generator.bpk");
+                Some(model_files::open(path, &scratch, self.progress)?)
+            }
+            None => None,
+        };
+        let initial_weights = initial
+            .as_ref()
+            .map(StoredParameters::identity)
+            .transpose()?;
+        let hparams = self.identity(config, initial_weights);
+        agree_on(self.ranks, &self.compared(&hparams)?)?;
+        let steps = config.num_train_steps.min(self.batches.steps());
+        let mut adam = self.adam();
+        let begin = Begin::hear(self.ranks)?;
+        let mut networks =
+            begin.model::<_, Error>(&config.model_dir, &[], &mut adam, |stored| {
+                self.build(&device, stored.or(initial.as_mut()))
+            })?;
+        drop(initial);
+        adam.begin(&networks, &[]);
+        agree_on_weights(self.ranks, &networks, &[])?;
+        let schedule = Schedule::of(config);
+        let scaled = self.arithmetic.layers == Element::F16;
+        let loss_scale = scaled.then(|| begin.loss_scale.unwrap_or_default());
+        let mut watch = Watch::new(loss_scale, self.progress);
+        let mut micro_batch_size = self.micro_batch_size(config.train_batch_size, None);
+        let mut step = begin.step;
+        let mut course = Course::GoOn.of_first(self.ranks);
+        while step < steps && course == Course::GoOn {
+            let batch = self.batches.training(step)?;
+            check_maskable(&batch, step)?;
+            let objective = self.objective(&device, watch.loss_factor());
+            let chance = Chance {
+                seed: config.seed,
+                step,
+                drops: true,
+            };
+            let computed =
+                self.compute(&networks, &batch, &objective, chance, &mut micro_batch_size)?;
+            watch.check_finite(computed.figures, step, &[])?;
+            networks = computed.update(networks, &mut adam, schedule.update_rate(step));
+            step += 1;
+            course = match self.ranks.any(self.stop.is_asked()) {
+                true => Course::Stopped,
+                false => Course::GoOn.of_first(self.ranks),
+            };
+        }
+        match step < steps {
+            true => Err(Error::Stopped { step, steps }),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! Several ranks that train one model over MPI, started by `mpirun`: they train as one process does, and
+//! end together.
+//!
+//! `cargo test --features mpi --test ranks`. Without `mpirun` the tests say so and pass.
+#![cfg(all(feature = "mpi", unix))]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use electra::step_record::StepRecord;
+use serde_json::{Value, json};
+use support::{golden, small_run::SmallRun, tiny_vocabulary};
+
+/// How much loss and gradient norm may differ between numbers of ranks, which sum in other orders. The
+/// differences grow from step to step, as those between micro-batches of other sizes do.
+const CLOSE: f64 = 1e-5;
+
+const OPTIONS: [&str; 5] = [
+    "--allow-run-as-root",
+    "--oversubscribe",
+    "--bind-to",
+    "none",
+    "--quiet",
+];
+
+fn has_mpirun() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let found = Command::new("mpirun").arg("--version").output().is_ok();
+        if !found {
+            eprintln!("skipped: there is no mpirun (Debian: openmpi-bin)");
+        }
+        found
+    })
+}
+
+/// The same commands as the ranks of one program, so many of each.
+fn ranks(commands: &[(usize, Command)]) -> Command {
+    let mut mpirun = Command::new("mpirun");
+    mpirun.args(OPTIONS);
+    for (number, (count, command)) in commands.iter().enumerate() {
+        if number > 0 {
+            mpirun.arg(":");
+        }
+        mpirun.args(["-n", &count.to_string()]);
+        mpirun.arg(command.get_program()).args(command.get_args());
+    }
+    mpirun
+        .env("RAYON_NUM_THREADS", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    mpirun
+}
+
+#[track_caller]
+fn told(output: &Output, code: i32) -> String {
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    told
+}
+
+fn log(folder: &Path) -> Vec<StepRecord> {
+    let text = fs::read_to_string(folder.join("train_log.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+/// Compares every step's loss and norm with those of one process.
+#[track_caller]
+fn assert_close(ours: &[StepRecord], theirs: &[StepRecord], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert_eq!(
+            (ours.step, ours.features, ours.tokens),
+            (theirs.step, theirs.features, theirs.tokens)
+        );
+        for (name, a, b) in [
+            ("loss", ours.loss, theirs.loss),
+            ("norm", ours.grad_norm, theirs.grad_norm),
+        ] {
+            let off = (a / b - 1.0).abs();
+            assert!(off < CLOSE, "{what}, step {}: {name} {a}, {b}", ours.step);
+        }
+    }
+}
+
+/// A run of 20 steps.
+fn short() -> SmallRun {
+    let mut run = SmallRun::new();
+    run.sets.push("num_train_epochs=0.5".to_owned());
+    run
+}
+
+/// The steps of one process.
+fn of_one() -> &'static [StepRecord] {
+    static STEPS: OnceLock<Vec<StepRecord>> = OnceLock::new();
+    STEPS.get_or_init(|| {
+        let run = short();
+        run.finish();
+        log(&run.model_dir())
+    })
+}
+
+/// The processes of the ranks of `mpirun`, by rank.
+fn processes(mpirun: &Child) -> BTreeMap<usize, u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let ranks = numbers.filter_map(|process| {
+        let folder = Path::new("/proc").join(process.to_string());
+        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+        let set = fs::read(folder.join("environ")).ok()?;
+        let set = String::from_utf8_lossy(&set);
+        let mut set = set.split('\0');
+        let rank = set.find_map(|it| it.strip_prefix("OMPI_COMM_WORLD_RANK="))?;
+        (parent.parse() == Ok(mpirun.id())).then_some((rank.parse().ok()?, process))
+    });
+    ranks.collect()
+}
+
+#[track_caller]
+fn signal_rank(mpirun: &Child, rank: usize, signal: &str) {
+    let process = processes(mpirun)[&rank].to_string();
+    let sent = Command::new("kill").args([signal, &process]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Ranks of a run that has many steps, when it has a checkpoint.
+fn started(run: &mut SmallRun, count: usize) -> Child {
+    run.sets.push("num_train_epochs=6".to_owned());
+    let child = ranks(&[(count, run.command())]).spawn().unwrap();
+    run.wait_for_checkpoint(1);
+    child
+}
+
+#[track_caller]
+fn ended(child: Child) -> Output {
+    let (began, mut child) = (Instant::now(), child);
+    while child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(300), "ranks go on");
+        sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn two_and_four_ranks_train_as_one_process() {
+    if !has_mpirun() {
+        return;
+    }
+    // More ranks than some batches have rows, too.
+    for count in [1, 2, 4, 5] {
+        let run = short();
+        let output = ranks(&[(count, run.command())]).output().unwrap();
+        let told = told(&output, 0);
+        if count > 1 {
+            let device = format!("rank 1 of {count}: ");
+            assert!(told.contains(&device), "{told}");
+        }
+        assert_close(&log(&run.model_dir()), of_one(), &format!("{count} ranks"));
+        run.assert_tidy();
+    }
+}
+
+#[test]
+fn every_kind_of_task_is_trained_as_by_one_process() {
+    if !has_mpirun() {
+        return;
+    }
+    let logs = [1, 3].map(|count| {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let zip = golden("models/electra_tiny_projected.zip");
+        checkpoints_convert::convert(&zip, &data.join("models/m"), &mut |_, _| {}).unwrap();
+        for (task, file, from) in [
+            ("rte", "train.tsv", "glue/rte/train.tsv"),
+            ("sts", "train.tsv", "glue/sts/train.tsv"),
+            ("chunk", "train.txt", "chunk/data/train.txt"),
+            ("squad", "train.json", "data/squad2-tiny.train.json"),
+        ] {
+            let folder = data.join("finetuning_data").join(task);
+            fs::create_dir_all(&folder).unwrap();
+            fs::copy(golden(from), folder.join(file)).unwrap();
+        }
+        let hparams = json!({
+            "task_names": ["rte", "sts", "chunk", "squad"], "train_batch_size": 8,
+            "max_seq_length": 64, "num_train_epochs": 0.2, "do_eval": false,
+        });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+        command
+            .args(["finetune", "--device", "cpu", "--model-name", "m"])
+            .arg("--data-dir")
+            .arg(data)
+            .args(["--hparams", &hparams.to_string()]);
+        told(&ranks(&[(count, command)]).output().unwrap(), 0);
+        let runs = data.join("models/m/finetuning_models");
+        let mut folders = fs::read_dir(runs).unwrap().flatten().map(|it| it.path());
+        log(&folders.find(|path| path.is_dir()).unwrap())
+    });
+    assert!(logs[0].len() > 2);
+    assert_close(&logs[1], &logs[0], "3 ranks");
+}
+
+#[test]
+fn a_run_goes_on_with_another_number_of_ranks() {
+    if !has_mpirun() {
+        return;
+    }
+    let run = short();
+    let mut first = ranks(&[(2, run.command())]).spawn().unwrap();
+    run.wait_for_checkpoint(1);
+    signal_rank(&first, 0, "-KILL");
+    first.wait().unwrap();
+    let output = ranks(&[(3, run.command())]).output().unwrap();
+    let told = told(&output, 0);
+    assert!(told.contains("going on from "), "{told}");
+    assert_close(&log(&run.model_dir()), of_one(), "2 ranks, then 3");
+    run.assert_tidy();
+}
+
+#[test]
+fn a_rank_that_is_killed_ends_all_and_leaves_the_last_checkpoint() {
+    if !has_mpirun() {
+        return;
+    }
+    let mut run = SmallRun::new();
+    let child = started(&mut run, 2);
+    signal_rank(&child, 1, "-KILL");
+    let output = ended(child);
+    // The launcher's own code: 128 and the signal.
+    told(&output, 137);
+    let output = ranks(&[(2, run.command())]).output().unwrap();
+    let told = told(&output, 0);
+    assert!(told.contains("going on from "), "{told}");
+    assert!(!told.contains("damaged"), "{told}");
+    run.assert_tidy();
+}
+
+#[test]
+fn a_signal_to_one_rank_ends_all_after_the_same_step() {
+    if !has_mpirun() {
+        return;
+    }
+    let mut run = SmallRun::new();
+    let child = started(&mut run, 3);
+    signal_rank(&child, 2, "-TERM");
+    let output = ended(child);
+    let told = told(&output, 143);
+    assert!(told.contains("stopped after step "), "{told}");
+    let step = log(&run.model_dir()).last().unwrap().step + 1;
+    assert!(told.contains(&format!("after step {step} of ")), "{told}");
+    let checkpoint = run.model_dir().join(format!("checkpoint-{step}"));
+    assert!(checkpoint.is_dir());
+    run.assert_tidy();
+}
+
+#[test]
+fn ranks_with_other_settings_are_refused_by_name() {
+    if !has_mpirun() {
+        return;
+    }
+    let run = SmallRun::new();
+    let mut other = run.command();
+    other.args(["--set", "learning_rate=0.003"]);
+    let output = ranks(&[(2, run.command()), (1, other)]).output().unwrap();
+    let told = told(&output, 2);
+    assert!(
+        told.contains("error: rank 0: rank 2 has other values than rank 0: learning_rate: "),
+        "{told}"
+    );
+    assert!(told.contains("0.003 now; start all ranks"), "{told}");
+    assert_eq!(told.matches("error: ").count(), 1, "{told}");
+    assert!(!run.model_dir().join("train_log.jsonl").exists());
+}
+
+#[test]
+fn a_rank_that_fails_says_so_and_ends_all() {
+    if !has_mpirun() {
+        return;
+    }
+    let run = SmallRun::new();
+    let mut other = run.command();
+    other.args(["--set", "init_checkpoint=/nowhere"]);
+    let output = ranks(&[(1, run.command()), (1, other)]).output().unwrap();
+    let told = told(&output, 2);
+    assert!(told.contains("error: rank 1: "), "{told}");
+    let args: Vec<_> = run.command().get_args().map(ToOwned::to_owned).collect();
+    let mut other = Command::new(env!("CARGO_BIN_EXE_electra"));
+    let args = args.iter().map(|arg| match arg.to_str() {
+        Some("cpu") => "gpu:99".into(),
+        _ => arg.clone(),
+    });
+    other.args(args);
+    let output = ranks(&[(1, run.command()), (1, other)]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("error: rank 1: --device gpu:99"), "{told}");
+}
+
+#[test]
+fn a_sweep_is_refused_and_devices_are_told() {
+    if !has_mpirun() {
+        return;
+    }
+    let run = SmallRun::new();
+    let mut sweep = run.command();
+    sweep.args(["--sweep", "learning_rate=1e-4,2e-4"]);
+    let output = ranks(&[(2, sweep)]).output().unwrap();
+    let told = told(&output, 2);
+    assert!(told.contains("--sweep: expected one process"), "{told}");
+    let mut devices = Command::new(env!("CARGO_BIN_EXE_electra"));
+    devices.args(["devices", "--device", "cpu"]);
+    let output = ranks(&[(2, devices)]).output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(out.starts_with("rank 0 on "), "{out}");
+    assert!(out.contains("\nrank 1 on "), "{out}");
+}
+
+#[test]
+fn trials_and_evaluations_between_steps_are_those_of_one_process() {
+    if !has_mpirun() {
+        return;
+    }
+    let [one, two] = [1, 2].map(|count| {
+        let mut run = SmallRun::of_trials();
+        let more = [
+            "num_trials=2",
+            "keep_all_models=true",
+            "eval_every=2",
+            "keep_best=f1",
+        ];
+        run.sets.extend(more.map(str::to_owned));
+        told(&ranks(&[(count, run.command())]).output().unwrap(), 0);
+        run.assert_tidy_of(2);
+        run
+    });
+    for trial in [1, 2] {
+        let what = format!("trial {trial}");
+        let logs = [&two, &one].map(|run| log(&run.trial_dir(trial)));
+        assert_close(&logs[0], &logs[1], &what);
+    }
+    let names = |run: &SmallRun| run.results().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&two), names(&one));
+}
+
+/// A folder with examples and a vocabulary, and a run of pre-training in it.
+fn pretraining(data: &Path, name: &str, more: &[&str]) -> Command {
+    if !data.join("vocab.txt").exists() {
+        fs::copy(tiny_vocabulary(), data.join("vocab.txt")).unwrap();
+        let records = data.join("pretrain_tfrecords");
+        fs::create_dir(&records).unwrap();
+        for file in fs::read_dir(golden("pretrain/tfrecords")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), records.join(file.file_name())).unwrap();
+        }
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command
+        .args(["pretrain", "--device", "cpu", "--model-name", name])
+        .arg("--data-dir")
+        .arg(data);
+    let sets = [
+        "vocab_size=2048",
+        "embedding_size=32",
+        "model_hparam_overrides.hidden_size=64",
+        "model_hparam_overrides.num_hidden_layers=2",
+        "generator_hidden_size=0.5",
+        "max_seq_length=64",
+        "train_batch_size=7",
+        "num_train_steps=8",
+        "num_warmup_steps=2",
+        "save_checkpoints_steps=2",
+    ];
+    for set in sets.iter().chain(more) {
+        command.args(["--set", set]);
+    }
+    command
+}
+
+/// Loss and norm of every step.
+fn pretraining_log(data: &Path, name: &str) -> Vec<[f64; 2]> {
+    let log = data.join(format!("models/{name}/pretrain_log.jsonl"));
+    let text = fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        ["loss", "grad_norm"].map(|key| line[key].as_f64().unwrap())
+    });
+    lines.collect()
+}
+
+#[test]
+fn pre_training_over_ranks_is_that_of_one_process() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    for (kind, more) in [
+        ("own", &[][..]),
+        ("untied", &["untied_generator_embeddings=true"]),
+        ("towers", &["two_tower_generator=true"]),
+        ("mlm", &["electra_objective=false"]),
+    ] {
+        let logs = [1, 2, 3].map(|count| {
+            let name = format!("{kind}{count}");
+            let command = pretraining(data, &name, more);
+            told(&ranks(&[(count, command)]).output().unwrap(), 0);
+            pretraining_log(data, &name)
+        });
+        for log in &logs[1..] {
+            assert_eq!(log.len(), logs[0].len());
+            for (ours, theirs) in log.iter().flatten().zip(logs[0].iter().flatten()) {
+                let off = (ours / theirs - 1.0).abs();
+                assert!(off < CLOSE, "{kind}: {ours}, {theirs}");
+            }
+        }
+    }
+    // What several ranks cannot do, and other data.
+    let refused = |commands: &[(usize, Command)]| told(&ranks(commands).output().unwrap(), 2);
+    let said = refused(&[(2, pretraining(data, "small", &["train_batch_size=1"]))]);
+    assert!(
+        said.contains("train_batch_size = 1: expected an example or more"),
+        "{said}"
+    );
+    let other = pretraining(data, "other", &["seed=5"]);
+    let said = refused(&[(1, pretraining(data, "other", &[])), (1, other)]);
+    assert!(
+        said.contains("rank 1 has other values than rank 0: "),
+        "{said}"
+    );
+    assert!(said.contains("seed: "), "{said}");
+}
