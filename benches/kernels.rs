@@ -1,13 +1,14 @@
-//! Our kernels at ELECTRA-Large's shapes, on the device that ELECTRA_DEVICE names (default: auto).
+//! Benchmarks of our kernels at ELECTRA-Large's shapes, on the device given by ELECTRA_DEVICE (default:
+//! auto).
 //!
-//! `cargo bench --bench kernels` prints the bytes that a kernel must move a second, or its
-//! floating-point operations as items a second, and at last each kernel's share of the device's peak. A
-//! reading covers launch and work: the device is synchronised before the clock is read. Attention and
-//! products are in f32, and in f16 where the device computes with it, in the forms that it would take.
+//! `cargo bench --bench kernels` prints, per second, the bytes that a kernel must move, or its floating-point
+//! operations as items; at the end, each kernel's share of the device's peak. A measurement covers launch and
+//! computation: the device is synchronised before the clock is read. Attention and matmuls run in f32, and in
+//! f16 if the device supports it, with the variants that the device would use.
 //!
-//! The peak is what the data sheet says, where ELECTRA_PEAK_GBS (10⁹ bytes a second) and
-//! ELECTRA_PEAK_GFLOPS are given, in f16 ELECTRA_PEAK_GFLOPS_F16. Else bytes are held against those of a
-//! plain copy on this device, and operations have no share.
+//! The peak is that of the data sheet if ELECTRA_PEAK_GBS (10⁹ bytes per second) and ELECTRA_PEAK_GFLOPS (for
+//! f16, ELECTRA_PEAK_GFLOPS_F16) are set. Otherwise bytes are compared with a plain copy on the same device,
+//! and operations have no share.
 
 use std::{
     collections::BTreeMap,
@@ -51,7 +52,7 @@ use electra::{
 const HEADS: usize = 16;
 const HIDDEN: usize = 1024;
 const INNER: usize = 4096;
-/// Tokens of a batch.
+/// Tokens in a batch.
 const TOKENS: usize = 4096;
 const LENGTHS: [usize; 4] = [64, 128, 256, 512];
 const FLOAT: usize = size_of::<f32>();
@@ -74,7 +75,7 @@ fn main() {
     print_shares();
 }
 
-/// What a kernel does at least.
+/// The minimum work of a kernel.
 #[derive(Clone, Copy)]
 enum Work {
     Bytes(usize),
@@ -84,7 +85,7 @@ enum Work {
 /// Each kernel's work and its shortest time.
 static READINGS: Mutex<BTreeMap<String, (Work, Duration)>> = Mutex::new(BTreeMap::new());
 
-/// Times `run`, and keeps its shortest time under `name`.
+/// Times `run`, and stores the shortest time under `name`.
 fn time(bencher: Bencher, name: impl Into<String>, work: Work, mut run: impl FnMut()) {
     wait();
     let mut shortest = Duration::MAX;
@@ -140,7 +141,7 @@ fn print_shares() {
     }
 }
 
-/// Bytes read and written a second by the plainest pass over a matrix.
+/// Bytes per second, read and written, of a plain pass over a matrix.
 fn copied_bytes_per_second() -> f64 {
     let elements = 64 << 20;
     let values = random([elements]);
@@ -159,7 +160,7 @@ fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &*DEVICE)
 }
 
-/// The same in a format.
+/// The same in a given format.
 fn random_in<const D: usize>(element: Element, shape: [usize; D]) -> Tensor<D> {
     match element {
         Element::F32 => random(shape),
@@ -171,7 +172,7 @@ fn wait() {
     DEVICE.sync().expect("the device");
 }
 
-/// The formats that the device computes with.
+/// The number formats that the device supports.
 fn elements() -> Vec<Element> {
     match CHOSEN.f16 && CHOSEN.adapter.is_some() {
         true => vec![Element::F32, Element::F16],
@@ -179,7 +180,7 @@ fn elements() -> Vec<Element> {
     }
 }
 
-/// The forms that the device would take at ELECTRA-Large's shape.
+/// The kernel variants that the device would use at ELECTRA-Large's shape.
 fn forms(element: Element) -> (MatmulTilings, AttentionConfigs) {
     static FORMS: [LazyLock<(MatmulTilings, AttentionConfigs)>; 2] = [
         LazyLock::new(|| tried(Element::F32)),
@@ -201,7 +202,7 @@ fn forms(element: Element) -> (MatmulTilings, AttentionConfigs) {
     *FORMS[usize::from(element == Element::F16)]
 }
 
-/// Attention in a format over sequences of one length.
+/// Attention in one format, over sequences of one length.
 #[derive(Clone, Copy)]
 struct Case {
     element: Element,
@@ -220,7 +221,7 @@ fn cases() -> impl Iterator<Item = Case> {
         .flat_map(|element| LENGTHS.map(|length| Case { element, length }))
 }
 
-/// Two products of 2 · length · hidden operations for each token.
+/// Two matmuls with 2 · length · hidden operations per token.
 fn attention_operations(case: Case) -> usize {
     4 * TOKENS * case.length * HIDDEN
 }
@@ -251,14 +252,14 @@ fn attention_gradients(bencher: Bencher, case: Case) {
     let layout = layout(case);
     let [q, k, v, grad] = [(); 4].map(|()| random_in(case.element, [TOKENS, HIDDEN]));
     let attended = attention(q, k, v, layout.clone());
-    // Five products.
+    // Five matmuls.
     let work = Work::Operations(attention_operations(case) * 5 / 2, case.element);
     time(bencher, format!("attention gradients {case}"), work, || {
         attention_backward(attended.clone(), grad.clone(), layout.clone());
     });
 }
 
-/// The feed-forward layer's first part.
+/// The first layer of the feed-forward block.
 fn feed_forward(element: Element) -> DenseLayer {
     DenseLayer {
         kernel: random_in(element, [HIDDEN, INNER]),
@@ -267,7 +268,7 @@ fn feed_forward(element: Element) -> DenseLayer {
     }
 }
 
-/// Operations of one of its products.
+/// Operations of one of its matmuls.
 fn product(element: Element) -> Work {
     Work::Operations(2 * TOKENS * HIDDEN * INNER, element)
 }
@@ -337,14 +338,14 @@ fn normalisation_gradients(bencher: Bencher) {
     });
 }
 
-/// Sequences as long as SQuAD's on the average.
+/// Sequences with SQuAD's average length.
 fn squad() -> Sequences {
     Sequences::new(&[TOKENS / 22; 22], 0)
 }
 
 /// Width of the head's inner layers.
 const HEAD: usize = 512;
-/// Starts that a prediction goes on from.
+/// Candidate starts that a prediction continues from.
 const STARTS: usize = 20;
 
 #[divan::bench(sample_count = 10)]
@@ -400,8 +401,8 @@ fn cross_entropies(bencher: Bencher) {
     });
 }
 
-/// Elements of a layer's parameters: attention's and the feed-forward part's kernels and biases, and
-/// two norms.
+/// Number of elements of each parameter in a layer: weights and biases of attention and of the feed-forward
+/// block, and two LayerNorms.
 fn layer_parameters() -> [usize; 16] {
     let (square, inner) = (HIDDEN * HIDDEN, HIDDEN * INNER);
     [
@@ -424,7 +425,7 @@ fn squares_of_a_layer(bencher: Bencher) {
     });
 }
 
-/// With ids as frequent as words are: the n-th of the vocabulary about 1/n as often as the first.
+/// With ids distributed like words: the n-th of the vocabulary about 1/n as often as the first.
 #[divan::bench(sample_count = 10)]
 fn gradient_of_the_word_table(bencher: Bencher) {
     const WORDS: usize = 30_522;
@@ -432,7 +433,7 @@ fn gradient_of_the_word_table(bencher: Bencher) {
     let id = |row: usize| (WORDS as f64).powf(share(row)) as u32 - 1;
     let ids = Ids::new((0..TOKENS).map(id).collect(), &DEVICE);
     let rows = random([TOKENS, HIDDEN]);
-    // Held by no one else, so that it is added to in place.
+    // Not shared, so that it is updated in place.
     let mut sums = Some(Tensor::zeros([WORDS, HIDDEN], &*DEVICE));
     let work = Work::Bytes(FLOAT * TOKENS * HIDDEN);
     time(bencher, "word table, gradient", work, || {

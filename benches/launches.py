@@ -1,10 +1,10 @@
-"""Counts what a program launches on Mesa's software Vulkan driver (lavapipe), which writes down every call.
+"""Counts a program's kernel launches and copies on Mesa's software Vulkan driver (lavapipe), which logs every call.
 
   python3 benches/launches.py electra finetune --data-dir D --model-name M --device gpu ...
 
-Prints one line of JSON: kernels launched, bytes of the buffers bound to them (what a kernel can read or write at most),
-copies between buffers and their bytes. What one layer costs in one step is the difference of four runs: two layers and
-one, three steps and two. The trace is read through a pipe: written to a file it would fill the disk.
+Prints one line of JSON: kernels launched, bytes of the buffers bound to them (an upper bound on what they can read or
+write), copies between buffers and their bytes. The cost of one layer in one step is a difference of four runs: with two
+layers and one, and with three steps and two. The trace is read through a pipe, because as a file it would fill the disk.
 """
 import json, os, re, subprocess, sys, tempfile, threading
 
@@ -17,7 +17,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         pipe = os.path.join(folder, "trace")
         os.mkfifo(pipe)
-        # Held open for writing too: the driver opens and closes it several times.
+        # Keep a writer open: the driver opens and closes the pipe several times.
         hold = os.open(pipe, os.O_RDWR)
         program = subprocess.Popen(sys.argv[1:], env=dict(os.environ, GALLIUM_TRACE=pipe), stdout=sys.stderr)
 

@@ -1,22 +1,22 @@
-"""Trains with each format of Adam's moments over the same seeds and prints the figures side by side.
+"""Trains with each storage format of Adam's moments on the same seeds and prints the scores side by side.
 
   python3 benches/moments.py --electra target/release/electra --folder OUT [--seeds 5] [--formats f32,bf16,8bit]
       [--kind questions] [--device cpu]
   python3 benches/moments.py --electra target/release/electra [--seeds 5] [--formats f32,8bit] -- FINETUNE'S ARGUMENTS
 
-The first form runs `electra quickstart`, whose model and data the program carries, in folders below OUT. The second
-runs `electra finetune` with the arguments behind `--` (--data-dir, --model-name, --set ..., --device ...): a sweep over
-the formats, a trial for each seed. Both go on where they stopped if the same command is given again.
+The first form runs `electra quickstart`, with its built-in model and data, in folders below OUT. The second runs
+`electra finetune` with the arguments after `--` (--data-dir, --model-name, --set ..., --device ...): a sweep over the
+formats, with one trial per seed. To resume either, repeat the command.
 
-For each figure: mean and standard deviation over the seeds in each format; then the mean of the differences from the
-first format, seed by seed, and the standard error of that mean. "train loss" is that of a feature over the last tenth
-of the steps, which depends less on the seed than scores do. A difference below two standard errors is none.
+For each metric: mean and standard deviation over the seeds in each format; then the mean difference from the first
+format, paired by seed, and its standard error. "train loss" is the mean loss per feature over the last tenth of the
+steps, which depends less on the seed than scores do. A difference below two standard errors is not significant.
 """
 import argparse, json, math, pathlib, statistics, subprocess, sys
 
 
 def run(command):
-    """The JSON that a command prints; what it says besides goes to standard error."""
+    """Runs a command and returns the JSON that it prints; its messages go to standard error."""
     print(" ".join(command), file=sys.stderr, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -25,7 +25,7 @@ def run(command):
 
 
 def train_loss(log):
-    """The loss of a feature over the last tenth of the steps."""
+    """The mean loss per feature over the last tenth of the steps."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     last = lines[-max(1, len(lines) // 10):]
     return sum(line["loss"] for line in last) / sum(line["features"] for line in last)
@@ -40,7 +40,7 @@ def quickstart(args, moments, seed):
 
 
 def finetuned(args, formats):
-    """The figures of each format's trials, whose seeds are 1, 2, ..."""
+    """The scores of each format's trials, whose seeds are 1, 2, ..."""
     told = run([args.electra, "finetune", "--json", *args.finetune, "--set", f"num_trials={args.seeds}",
                 "--set", "keep_all_models=true", "--sweep", "optimizer_moments=" + ",".join(formats)])
     figures = {}

@@ -1,13 +1,14 @@
-"""A step of ELECTRA's pre-training in PyTorch + Hugging Face transformers, the peer of `electra bench --mode pretrain`.
+"""Times ELECTRA's pre-training step in PyTorch + Hugging Face transformers, as a peer of `electra bench --mode pretrain`.
 
-ElectraForMaskedLM as the generator in the discriminator's embeddings, and ElectraForPreTraining: masks, generator,
-sampling, discriminator, both losses, clip by the global norm, AdamW. Random weights, attention by
-scaled_dot_product_attention, bf16 autocast and fused AdamW on one CUDA device (or the CPU, for a dry run). The word table
-is multiplied with the masked places alone, as any program that cares for time does.
+ElectraForMaskedLM as the generator, which shares the discriminator's embeddings, and ElectraForPreTraining: masking,
+generator, sampling, discriminator, both losses, clipping by the global norm, AdamW. Random weights, attention by
+scaled_dot_product_attention, bf16 autocast and fused AdamW on one CUDA device (or on the CPU, for a dry run). Only the
+masked positions are multiplied with the word table, as in any efficient implementation.
 
-Tokens are drawn as torch.multinomial draws one of each row: the largest quotient of a share and an exponential number,
-so a random number for each word of each place. `electra` draws from the same shares with two uniform numbers a place.
-Google's code takes the largest score after Gumbel noise, the same draw in more passes over the scores.
+Tokens are sampled as torch.multinomial samples one per row: the argmax of probability over an exponential random number,
+which takes a random number for each token of the vocabulary at each position. `electra` samples from the same
+distribution with two uniform numbers per position. Google's code takes the argmax after adding Gumbel noise, which is
+equivalent but needs more passes over the scores.
 
   python3 benches/peer_pretrain.py --size small --batch-size 128 --seq-len 128 --steps 20
   python3 benches/peer_pretrain.py --size base --batch-size 64 --lengths LENGTHS.json   # real lengths, padded per batch
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 from transformers.models.electra import modeling_electra
 
-# Layers, width, width of the embeddings, the generator's part of the width, part of the tokens that are masked.
+# Layers, hidden size, embedding size, the generator's share of the hidden size, share of masked tokens.
 SIZES = {
     "small": (12, 256, 128, 1 / 4, 0.15),
     "base": (12, 768, 768, 1 / 3, 0.15),
@@ -33,7 +34,7 @@ CLS, SEP, MASK, FIRST_WORD, VOCABULARY = 101, 102, 103, 1000, 30522
 
 
 def sdpa(self, hidden_states, attention_mask=None, *_, **__):
-    """Self-attention of versions whose ElectraModel has no scaled_dot_product_attention of its own."""
+    """Self-attention for versions of transformers whose ElectraModel lacks scaled_dot_product_attention."""
     n, length, _ = hidden_states.shape
     heads = lambda x: x.view(n, length, self.num_attention_heads, self.attention_head_size).transpose(1, 2)
     q, k, v = (heads(layer(hidden_states)) for layer in (self.query, self.key, self.value))
@@ -44,7 +45,7 @@ def sdpa(self, hidden_states, attention_mask=None, *_, **__):
 
 
 def built(kind, config):
-    """The model, and how it attends."""
+    """The model, and its attention implementation."""
     config._attn_implementation = "sdpa"
     try:
         return kind(config), "sdpa"
@@ -63,14 +64,14 @@ class Pretraining(nn.Module):
             num_attention_heads=max(1, width // 64), intermediate_size=4 * width)
         self.generator, _ = built(ElectraForMaskedLM, shape(round(hidden * part)))
         self.discriminator, self.attention = built(ElectraForPreTraining, shape(hidden))
-        # All embeddings are one; the word table is the generator's output table too.
+        # All embeddings are shared; the word table is also the generator's output table.
         self.generator.electra.embeddings = self.discriminator.electra.embeddings
         self.generator.generator_lm_head.weight = self.discriminator.electra.embeddings.word_embeddings.weight
         self.temperature = temperature
 
     def forward(self, ids, mask, segments, positions, weights, replaced):
         inputs = {"attention_mask": mask, "token_type_ids": segments}
-        # A place that was drawn twice becomes [MASK] if either draw says so.
+        # A position sampled twice becomes [MASK] if either sample says so.
         hidden = torch.zeros_like(ids).scatter_add_(1, positions, replaced.long()) > 0
         states = self.generator.electra(input_ids=torch.where(hidden, MASK, ids), **inputs).last_hidden_state
         rows = states.gather(1, positions.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
@@ -93,7 +94,7 @@ class Pretraining(nn.Module):
 
 
 class Adam:
-    """AdamW, fused, whose bias correction is taken back by the rate: Google's Adam has none."""
+    """Fused AdamW; the learning rate cancels its bias correction, which Google's Adam does not have."""
 
     def __init__(self, model, rate, fused):
         spared = lambda name: name.endswith("bias") or "LayerNorm" in name
@@ -117,7 +118,7 @@ def groups_of(args):
         return [[args.seq_len] * args.batch_size]
     lengths = json.load(open(args.lengths))
     random.Random(1).shuffle(lengths)
-    if args.bucket:  # neighbours of like length, shuffled batches
+    if args.bucket:  # similar lengths in one batch; the batches are shuffled
         lengths = sorted(lengths)
     size = args.batch_size
     groups = [lengths[i:i + size] for i in range(0, len(lengths) - size + 1, size)]
@@ -126,14 +127,14 @@ def groups_of(args):
 
 
 def masks(lengths, slots, mask_prob, device):
-    """Slots of each example: places drawn with replacement, which of them count, which become [MASK]."""
+    """Slots of each example: positions sampled with replacement, which of them count, which become [MASK]."""
     n = torch.tensor(lengths)
     count = torch.round(n * mask_prob).clamp(1, slots)
     inner = (n - 2).clamp_min(1)
     positions = 1 + (torch.rand(len(lengths), slots) * inner[:, None]).long()
     weights = (torch.arange(slots)[None] < count[:, None]).float()
     replaced = (torch.rand(len(lengths), slots) < 0.85) & (weights > 0)
-    # What does not count stands at the first place, which nothing is written to.
+    # Unused slots point to the first position, which is never written.
     positions = positions * weights.long()
     return positions.to(device), weights.to(device), replaced.to(device)
 

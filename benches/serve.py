@@ -1,24 +1,27 @@
-"""Drives `electra serve` and a server of transformers with the same questions and prints what each takes.
+"""Sends the same questions to `electra serve` and to a transformers server, and prints their throughput and latency.
 
   python3 benches/serve.py --electra target/release/electra --checkpoint MODEL --data dev.json
-      [--peer HF_FOLDER --peer-python VENV/bin/python] [--clients 8] [--requests 200] [--list N]
+      [--peer HF_FOLDER --peer-python VENV/bin/python --peer-server http|fastapi]
+      [--clients 8] [--requests 200] [--list N]
 
-The client is Python's standard library: so many threads, each with a connection that is kept, ask one question after the
-other until all are answered. --list N puts N questions into each request (/v1/answers). One line of JSON a server:
-questions a second, p50 and p95 of a request in seconds, answers that are not 200.
+The client uses Python's standard library: --clients threads, each with a persistent connection, ask one question after
+the other until all are answered. --list N puts N questions into each request (/v1/answers). Prints one line of JSON per
+server: questions per second, p50 and p95 of a request in seconds, and the number of responses other than 200.
 
-The peer is what people write with transformers: an http.server whose threads wait for one lock around the model, since
-PyTorch already uses every core for one question. It does what the question-answering pipeline of transformers 4 did
-(version 5 has none): windows of 384 tokens by the tokenizer, one forward pass over all of a question's windows, the best
-span of at most 15 tokens. The head of HF_FOLDER may be untrained: it costs the same. Both read the same passages; the
-checkpoints should have the same encoder (`electra export --format hf`).
+There are two peers, both typical servers for transformers. `fastapi` (pip install torch 'transformers<5' fastapi uvicorn)
+is an application under uvicorn with one endpoint, which calls pipeline("question-answering"). `http` needs neither FastAPI
+nor the pipeline, which transformers 5 no longer has: it is an http.server that reproduces the pipeline: the tokenizer's
+windows of 384 tokens, one forward pass over all windows of a question, the best span of at most 15 tokens. In both, the
+threads share one lock around the model, because PyTorch already uses all cores for one question. The head of HF_FOLDER
+may be untrained: it costs the same. Both read the same passages; the checkpoints should have the same encoder (`electra
+export --format hf`).
 """
 import argparse, http.client, http.server, json, subprocess, sys, threading, time
 from urllib.parse import urlsplit
 
 
 def questions(path, count):
-    """The first questions of a SQuAD file, over again if there are fewer."""
+    """The first `count` questions of a SQuAD file, repeated if there are fewer."""
     with open(path, encoding="utf-8") as file:
         articles = json.load(file)["data"]
     asked = [{"question": question["question"], "passage": passage["context"]}
@@ -27,7 +30,7 @@ def questions(path, count):
 
 
 def drive(url, path, bodies, clients):
-    """Sends all bodies from so many clients; seconds of each, statuses, and seconds of all."""
+    """Sends all bodies from `clients` threads; returns seconds per request, statuses other than 200, and total seconds."""
     server = urlsplit(url)
     waiting, lock = list(enumerate(bodies))[::-1], threading.Lock()
     seconds, wrong = [0.0] * len(bodies), []
@@ -59,7 +62,7 @@ def drive(url, path, bodies, clients):
 def report(name, url, path, asked, each, clients):
     lists = [asked[place:place + each] for place in range(0, len(asked), each)]
     bodies = [json.dumps(part if each > 1 else part[0]) for part in lists]
-    # Kernels are chosen and caches filled before anything is timed.
+    # Warm up: choose kernels and fill caches before the timing.
     drive(url, path, bodies[:clients], clients)
     seconds, wrong, whole = drive(url, path, bodies, clients)
     seconds.sort()
@@ -78,8 +81,31 @@ def start(command):
     return server, json.loads(line)["url"]
 
 
+def fastapi_peer(folder):
+    """Serves the pipeline of transformers 4 until it is killed."""
+    import socket, typing
+    import fastapi, uvicorn
+    from transformers import pipeline
+    answer_all = pipeline("question-answering", model=folder, device="cpu")
+    one_at_a_time = threading.Lock()
+    application = fastapi.FastAPI()
+
+    # Not async: FastAPI runs it in its thread pool, so that the server keeps reading requests.
+    @application.post("/")
+    def answer(asked: typing.Union[dict, list[dict]]):
+        several = asked if isinstance(asked, list) else [asked]
+        with one_at_a_time:
+            found = answer_all([{"question": one["question"], "context": one["passage"]} for one in several],
+                               max_seq_len=384, doc_stride=128)
+        return found
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(json.dumps({"url": f"http://127.0.0.1:{listening.getsockname()[1]}"}), flush=True)
+    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listening])
+
+
 def peer(folder):
-    """Serves a model of transformers until it is killed."""
+    """Serves a transformers model until it is killed."""
     import torch
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -141,10 +167,11 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--requests", type=int, default=200, help="questions in all")
     parser.add_argument("--list", type=int, default=1, help="questions a request")
+    parser.add_argument("--peer-server", choices=["http", "fastapi"], default="http")
     parser.add_argument("--serve-peer", metavar="FOLDER", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve_peer:
-        return peer(args.serve_peer)
+        return {"http": peer, "fastapi": fastapi_peer}[args.peer_server](args.serve_peer)
     if not args.data:
         parser.error("--data is needed")
     asked = questions(args.data, args.requests)
@@ -154,8 +181,9 @@ def main():
                    "--checkpoint", args.checkpoint]
         servers.append(("electra", command, "/v1/answers" if args.list > 1 else "/api/answer"))
     if args.peer:
-        servers.append(("transformers", [args.peer_python, __file__, "--serve-peer", args.peer], "/"))
-    # One after the other: they would share the cores.
+        command = [args.peer_python, __file__, "--serve-peer", args.peer, "--peer-server", args.peer_server]
+        servers.append((f"transformers, {args.peer_server}", command, "/"))
+    # One after the other, because they would compete for the cores.
     for name, command, path in servers:
         server, url = start(command)
         try:

@@ -1,12 +1,12 @@
-//! What Vulkan drivers make of the shaders: registers, spills, workgroup memory and whatever else a
-//! driver tells of a pipeline, without running it.
+//! What Vulkan drivers compile the shaders to: registers, spills, workgroup memory and whatever else a driver
+//! reports about a pipeline, without running it.
 //!
 //! ```text
 //! cargo run --release --example compiled_shaders [PART OF A NAME]
 //! ```
 //!
-//! One line of JSON a shader and device. Mesa's driver for AMD does this on a machine without the card
-//! where its null device is asked for (`RADV_FORCE_FAMILY=navi31`, up to Mesa 25.0).
+//! Prints one line of JSON per shader and device. Mesa's driver for AMD works without the card if its null
+//! device is enabled (`RADV_FORCE_FAMILY=navi31`, up to Mesa 25.0).
 
 use std::{collections::BTreeSet, ffi::CStr};
 
@@ -92,7 +92,7 @@ impl Source {
     }
 }
 
-/// The shaders whose registers matter, at ELECTRA-Large's heads.
+/// The shaders in which registers matter, at ELECTRA-Large's head size.
 fn shaders() -> Vec<Source> {
     let mut shaders = Vec::new();
     for element in [Element::F32, Element::F16] {
@@ -189,7 +189,7 @@ fn shaders() -> Vec<Source> {
     shaders
 }
 
-/// As wgpu compiles it, without checks.
+/// Compiled as by wgpu, without checks.
 fn spirv(wgsl: &str) -> Result<(Vec<u32>, u32)> {
     let module = wgsl::parse_str(wgsl)?;
     let capabilities =
@@ -269,7 +269,7 @@ impl Device {
         })
     }
 
-    /// What the driver tells of the pipeline, by its own names.
+    /// The driver's statistics of the pipeline, under its own names.
     fn statistics(&self, wgsl: &str) -> Result<Map<String, serde_json::Value>> {
         let (words, bindings) = spirv(wgsl)?;
         let bindings: Vec<_> = (0..bindings)
@@ -334,7 +334,7 @@ impl Device {
     }
 }
 
-/// A C string in an array of its characters.
+/// A C string from an array of its characters.
 fn text(characters: &[std::ffi::c_char]) -> String {
     characters
         .iter()

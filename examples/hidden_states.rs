@@ -1,12 +1,12 @@
-//! The last hidden states that a fine-tuned or converted model gives features, on the CPU, for
+//! The last hidden states that a fine-tuned or converted model computes for features, on the CPU, for
 //! comparison with other programs (`tests/interop/settings.py`).
 //!
 //! ```text
 //! cargo run --example hidden_states FOLDER FEATURES.jsonl
 //! ```
 //!
-//! FOLDER holds `model.bpk` and `config.json`, FEATURES.jsonl is what `electra features` writes. One
-//! line of JSON a feature: an array of the values of each token.
+//! FOLDER contains `model.bpk` and `config.json`; FEATURES.jsonl is the output of `electra features`. Prints
+//! one line of JSON per feature: an array of the values of each token.
 
 use std::{env, fs, path::Path};
 

@@ -56,6 +56,9 @@ fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, momen
     let second_sizes = bitcast<Words>(moments.second) & Words(SIZE);
     // A place outside has zeros, below any other.
     let sizes = greatest(thread, vec2<u32>(largest(first_sizes), largest(second_sizes)));
+    // All threads have read the old floors before thread 0 writes the new ones; the barriers in `greatest`
+    // order the workgroup's memory alone.
+    storageBarrier();
     if !is_inside {
         return;
     }

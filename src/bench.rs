@@ -4,23 +4,19 @@
 //! through the same step and the same prediction as a real run's.
 
 pub mod pretrain;
+mod timing;
 
 use std::time::Instant;
 
-use burn::tensor::Device;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
+use self::timing::Readings;
+pub use self::timing::{Error, Figures, Timing};
 use crate::{
     batch::{Batch, Row},
-    config::{EncoderConfig, OptimizerMoments},
-    device::DeviceError,
-    model::{
-        ModelInput,
-        arithmetic::Arithmetic,
-        parameters::{self, ParameterSource},
-        record,
-    },
+    config::EncoderConfig,
+    model::{ModelInput, parameters::ParameterSource, record},
     tasks::{
         head::TaskHead,
         label::Label,
@@ -29,8 +25,7 @@ use crate::{
     },
     train::{
         adam::Adam,
-        memory::PeakMemory,
-        objective::Objective,
+        objective::{Objective, Trainable},
         schedule::LayerDecay,
         step::{StepSettings, train_step},
     },
@@ -40,18 +35,6 @@ use crate::{
 const BEAM: usize = 20;
 /// Share of a sequence that is the question; only the passage may hold the answer.
 const QUESTION_TOKENS: usize = 12;
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Parameters(#[from] parameters::Error),
-    #[error(transparent)]
-    Data(#[from] crate::pretrain::Error),
-    #[error("{0}")]
-    Read(#[from] DeviceError),
-    #[error("step {step}: {source}; give a smaller --micro-batch-size")]
-    Device { step: usize, source: DeviceError },
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
@@ -64,51 +47,10 @@ pub enum Task {
 /// What is timed.
 #[derive(Debug, Clone)]
 pub struct Bench<'a> {
-    pub device: &'a Device,
+    pub timing: Timing<'a>,
     pub task: Task,
     pub encoder: EncoderConfig,
     pub head: SpanHeadConfig,
-    pub arithmetic: Arithmetic,
-    /// Real lengths of each step's sequences; steps go round them.
-    pub groups: Vec<Vec<usize>>,
-    /// Computes every sequence as this many tokens, as a program that pads would.
-    pub pad_to: Option<usize>,
-    pub steps: usize,
-    /// Steps before the first reading.
-    pub warmup: usize,
-    pub micro_batch_size: Option<usize>,
-    pub moments: OptimizerMoments,
-    pub objective: Objective,
-}
-
-/// What was read.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Figures {
-    /// Seconds of each timed step.
-    pub seconds: Vec<f64>,
-    pub sequences: usize,
-    /// Real tokens.
-    pub tokens: usize,
-    /// Floating-point operations of the model's products on the real tokens.
-    pub operations: f64,
-    pub peak_bytes: Option<u64>,
-}
-
-impl Figures {
-    pub fn median_seconds(&self) -> f64 {
-        let mut sorted = self.seconds.clone();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        match sorted.len() {
-            0 => 0.0,
-            count if count % 2 == 1 => sorted[middle],
-            _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
-        }
-    }
-
-    pub fn total_seconds(&self) -> f64 {
-        self.seconds.iter().sum()
-    }
 }
 
 /// Groups of `batch_size` lengths in a random order that is the same each time; `bucket` puts
@@ -142,14 +84,15 @@ pub fn padding(groups: &[Vec<usize>]) -> f64 {
 impl Bench<'_> {
     /// Runs the warm-up and the timed steps.
     pub fn run(&self) -> Result<Figures, Error> {
+        let timing = &self.timing;
         let tasks = ["squad".to_owned()];
-        let training = self.device.clone().autodiff();
+        let training = timing.device.clone().autodiff();
         let device = match self.task {
             Task::Train => &training,
-            Task::Predict => self.device,
+            Task::Predict => timing.device,
         };
         let mut source =
-            ParameterSource::new(device.clone(), 1, None).with_arithmetic(self.arithmetic);
+            ParameterSource::new(device.clone(), 1, None).with_arithmetic(timing.arithmetic);
         let heads = [TaskHead::span("squad", self.head)];
         let mut model = Model::new(&mut source, &self.encoder, &heads)?;
         let weights = product_weights(&model, &tasks);
@@ -161,64 +104,46 @@ impl Bench<'_> {
                 variant: crate::config::LrDecayVariant::Released,
             },
         )
-        .with_moments(self.moments);
+        .with_moments(timing.moments);
         if self.task == Task::Train {
             adam.begin(&model, &tasks);
         }
         let settings = StepSettings {
             device: &training,
             tasks: &tasks,
-            objective: self.objective,
+            objective: Objective {
+                trainable: Trainable::All,
+                recompute_layers: timing.recompute_layers,
+                loss_scale: timing.loss_scale,
+            },
             seed: 1,
         };
         let mut random = ChaCha8Rng::seed_from_u64(2);
-        let mut memory = PeakMemory::new(self.device);
-        let mut figures = Figures::default();
-        self.synchronise(0)?;
-        for step in 0..self.warmup + self.steps {
-            let lengths = &self.groups[step % self.groups.len()];
+        let mut readings = Readings::begin(timing)?;
+        for (step, lengths) in timing.all_steps() {
             let parts = self.parts(lengths, &mut random);
             let began = Instant::now();
             match self.task {
                 Task::Train => {
-                    let step = step as u64;
-                    model = train_step(model, &mut adam, &parts, step, 1e-5, &settings)
-                        .map_err(|source| Error::Device {
-                            step: step as usize,
-                            source,
-                        })?
+                    model = train_step(model, &mut adam, &parts, step as u64, 1e-5, &settings)
+                        .map_err(|source| Error::Device { step, source })?
                         .0;
                 }
                 Task::Predict => {
                     for batch in &parts {
-                        let input = ModelInput::new(batch, 0, self.device);
+                        let input = ModelInput::new(batch, 0, timing.device);
                         beam::predict(&model, 0, &input, &batch.features, BEAM)?;
                     }
                 }
             }
-            self.synchronise(step)?;
-            let seconds = began.elapsed().as_secs_f64();
-            figures.peak_bytes = memory.sample();
-            if step >= self.warmup {
-                figures.seconds.push(seconds);
-                figures.sequences += lengths.len();
-                figures.tokens += lengths.iter().sum::<usize>();
-                figures.operations += self.operations(lengths, weights);
-            }
+            readings.end(step, began, lengths, || self.operations(lengths, weights))?;
         }
-        Ok(figures)
-    }
-
-    fn synchronise(&self, step: usize) -> Result<(), Error> {
-        self.device.sync().map_err(|e| Error::Device {
-            step,
-            source: DeviceError::new(e),
-        })
+        Ok(readings.figures)
     }
 
     /// Random features of these lengths, divided as a run divides its batches.
     fn parts(&self, lengths: &[usize], random: &mut ChaCha8Rng) -> Vec<Batch> {
-        let size = self.micro_batch_size.unwrap_or(lengths.len());
+        let size = self.timing.micro_batch_size.unwrap_or(lengths.len());
         lengths
             .chunks(size.max(1))
             .map(|lengths| self.batch(lengths, random))
@@ -228,7 +153,7 @@ impl Bench<'_> {
     fn batch(&self, lengths: &[usize], random: &mut ChaCha8Rng) -> Batch {
         let mut batch = Batch::default();
         for (index, &length) in lengths.iter().enumerate() {
-            let computed = self.pad_to.map_or(length, |width| width.max(length));
+            let computed = self.timing.computed(length);
             let question = QUESTION_TOKENS.min(length / 2);
             let ids = 0..self.encoder.vocab_size as i32;
             let ids: Vec<u32> = (0..computed)
@@ -277,7 +202,11 @@ fn product_weights(model: &Model, tasks: &[String]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+    use serde_json::json;
+
     use super::*;
+    use crate::{config::OptimizerMoments, model::arithmetic::Arithmetic};
 
     #[test]
     fn groups_are_full_and_buckets_hold_neighbours() {
@@ -299,19 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_the_middle_or_the_mean_of_the_two() {
-        let figures = |seconds: &[f64]| Figures {
-            seconds: seconds.to_vec(),
-            ..Figures::default()
-        };
-        assert_eq!(figures(&[3.0, 1.0, 2.0]).median_seconds(), 2.0);
-        assert_eq!(figures(&[4.0, 1.0, 2.0, 3.0]).median_seconds(), 2.5);
-        assert_eq!(figures(&[]).median_seconds(), 0.0);
-    }
-
-    #[test]
     fn a_step_counts_real_tokens_and_its_operations() {
-        use serde_json::json;
         let mut given = serde_json::Map::new();
         given.insert("task_names".into(), json!(["squad"]));
         given.insert(
@@ -321,22 +238,21 @@ mod tests {
         let resolved = crate::config::Config::resolve("d".as_ref(), "m", &given);
         let (config, _) = resolved.unwrap();
         let bench = Bench {
-            device: &Device::flex(),
-            task: Task::Train,
-            encoder: config.encoder(),
-            head: SpanHeadConfig::of(&config),
-            arithmetic: Arithmetic::default(),
-            groups: vec![vec![3, 5]],
-            pad_to: Some(8),
-            steps: 2,
-            warmup: 1,
-            micro_batch_size: Some(1),
-            moments: OptimizerMoments::Bf16,
-            objective: Objective {
-                trainable: crate::train::objective::Trainable::All,
+            timing: Timing {
+                device: &Device::flex(),
+                arithmetic: Arithmetic::default(),
+                groups: vec![vec![3, 5]],
+                pad_to: Some(8),
+                steps: 2,
+                warmup: 1,
+                micro_batch_size: Some(1),
+                moments: OptimizerMoments::Bf16,
                 recompute_layers: true,
                 loss_scale: 1.0,
             },
+            task: Task::Train,
+            encoder: config.encoder(),
+            head: SpanHeadConfig::of(&config),
         };
         let figures = bench.run().unwrap();
         assert_eq!((figures.seconds.len(), figures.sequences), (2, 4));

@@ -12,6 +12,16 @@ pub fn grouped(count: usize, noun: &str) -> String {
     format!("{} {}", HumanCount(count as u64), plural(count, noun))
 }
 
+/// Formats the count with the noun and what is said of it, first of one alone and then of several:
+/// `1 row is`, `2 rows are`.
+pub fn counted_with(count: usize, noun: &str, [of_one, of_several]: [&str; 2]) -> String {
+    let said = match count {
+        1 => of_one,
+        _ => of_several,
+    };
+    format!("{} {said}", counted(count, noun))
+}
+
 /// Returns the noun in the singular or plural.
 pub fn plural(count: usize, noun: &str) -> String {
     match count {
@@ -30,5 +40,7 @@ mod tests {
         assert_eq!(found, ["0 rows", "1 row", "2 rows"]);
         let found = [1, 20_000].map(|count| grouped(count, "row"));
         assert_eq!(found, ["1 row", "20,000 rows"]);
+        let found = [0, 1, 2].map(|count| counted_with(count, "row", ["is", "are"]));
+        assert_eq!(found, ["0 rows are", "1 row is", "2 rows are"]);
     }
 }

@@ -80,7 +80,7 @@ fn a_lost_device_ends_the_run_and_another_goes_on() {
     assert!(
         matches!(
             error.downcast_ref(),
-            Some(finetune::Error::Train(run::Error::Device { source, .. })) if source.is_lost()
+            Some(finetune::Error::Train(run::Error::Device(failure))) if failure.source.is_lost()
         ),
         "{error:?}"
     );

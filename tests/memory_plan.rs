@@ -5,7 +5,7 @@ mod support;
 
 use burn::tensor::Device;
 use electra::{
-    bench::{Bench, Task, pretrain::PretrainBench},
+    bench::{Bench, Task, Timing, pretrain::PretrainBench},
     config::{Config, OptimizerMoments, PretrainConfig},
     kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
@@ -14,10 +14,7 @@ use electra::{
         head::{self, TaskHead},
         qa::span_head::SpanHeadConfig,
     },
-    train::{
-        memory_plan::Footprint,
-        objective::{Objective, Trainable},
-    },
+    train::memory_plan::Footprint,
 };
 
 #[test]
@@ -52,22 +49,15 @@ fn a_step_holds_what_the_plan_says() {
             longest: 64,
         };
         let bench = Bench {
-            device: &device,
+            timing: Timing {
+                micro_batch_size: Some(micro_batch_size),
+                moments,
+                recompute_layers,
+                ..timing(&device, arithmetic)
+            },
             task: Task::Train,
             encoder: encoder.clone(),
             head: SpanHeadConfig::of(&config),
-            arithmetic,
-            groups: vec![vec![64; 8]],
-            pad_to: None,
-            steps: 2,
-            warmup: 0,
-            micro_batch_size: Some(micro_batch_size),
-            moments,
-            objective: Objective {
-                trainable: Trainable::All,
-                recompute_layers,
-                loss_scale: 1.0,
-            },
         };
         let before = left(&device);
         let peak = bench.run().unwrap().peak_bytes.unwrap();
@@ -120,21 +110,15 @@ fn both_networks_hold_what_their_plan_says(device: &Device) {
                 layers,
                 ..support::fast("wgpu")
             };
-            let moments = OptimizerMoments::F32;
-            let footprint = PretrainFootprint::new(&config, arithmetic, moments);
+            let footprint = PretrainFootprint::new(&config, arithmetic, OptimizerMoments::F32);
             let planned = footprint.needed(micro_batch_size, recompute_layers);
             let bench = PretrainBench {
-                device,
+                timing: Timing {
+                    micro_batch_size: Some(micro_batch_size),
+                    recompute_layers,
+                    ..timing(device, arithmetic)
+                },
                 config: config.clone(),
-                arithmetic,
-                groups: vec![vec![64; 8]],
-                pad_to: None,
-                steps: 2,
-                warmup: 0,
-                micro_batch_size: Some(micro_batch_size),
-                moments,
-                recompute_layers,
-                loss_scale: 1.0,
             };
             let before = left(device);
             let held = bench.run().unwrap().peak_bytes.unwrap() - before;
@@ -147,6 +131,22 @@ fn both_networks_hold_what_their_plan_says(device: &Device) {
             // of which the plan takes the greater at their worst moments, leave some of it.
             assert!((0.5..=1.0).contains(&share), "{share}");
         }
+    }
+}
+
+/// Two steps of eight sequences of 64 tokens, with moments in f32.
+fn timing(device: &Device, arithmetic: Arithmetic) -> Timing<'_> {
+    Timing {
+        device,
+        arithmetic,
+        groups: vec![vec![64; 8]],
+        pad_to: None,
+        steps: 2,
+        warmup: 0,
+        micro_batch_size: None,
+        moments: OptimizerMoments::F32,
+        recompute_layers: false,
+        loss_scale: 1.0,
     }
 }
 

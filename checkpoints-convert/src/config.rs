@@ -56,7 +56,7 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] plain_file::Error),
     #[error(
-        "{file}: not the configuration of a converted record: {source}; convert the checkpoint again"
+        "{file}: expected the description of a model: {source}; copy the model's folder again, or make it again: convert the checkpoint, or repeat the run that trained it"
     )]
     Parse {
         file: String,

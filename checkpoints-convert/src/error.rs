@@ -46,21 +46,22 @@ pub enum Error {
     #[error("{file}: {why} and would be replaced by the record's; give another folder")]
     Occupied { file: String, why: &'static str },
     #[error(
-        "{file}: no folder of an unfinished conversion, whose name it has; remove it or give another folder"
+        "{file}: has the name of an unfinished conversion's folder, but is none; remove it or give another \
+        folder"
     )]
     Staging { file: String },
     #[error(
         "{file}: not empty, and not an earlier export in this format; give a new or an empty folder"
     )]
     NotEmpty { file: String },
-    #[error("{file}: no head of a task {task:?}; it has {heads}")]
+    #[error("{file}: no head for task {task:?}; it has {heads}")]
     NoHead {
         file: String,
         task: String,
         heads: String,
     },
     #[error(
-        "{file}: head {task:?} cannot go along to transformers: {}",
+        "{file}: head {task:?} cannot be exported to transformers: {}",
         why.strip_prefix("head of a task: ").unwrap_or(why)
     )]
     Head {
@@ -71,7 +72,8 @@ pub enum Error {
     #[error("{file}: cannot read: missing; put the vocabulary of this model there")]
     Vocabulary { file: String },
     #[error(
-        "{file}: parameter {parameter} is to be F32 {expected:?} by config.json, the record holds {found}; the two files do not belong together"
+        "{file}: parameter {parameter} should be F32 {expected:?} according to config.json, the record has \
+        {found}; the two files do not belong together"
     )]
     Parameter {
         file: String,
@@ -80,7 +82,8 @@ pub enum Error {
         found: String,
     },
     #[error(
-        "{file}: parameter {parameter} is to be F32 {expected:?} by the others there, the file holds {found}; pre-train or convert again"
+        "{file}: parameter {parameter} should be F32 {expected:?} to fit the others, the file has {found}; \
+        pre-train or convert again"
     )]
     Pretrained {
         file: String,
@@ -101,7 +104,7 @@ pub enum Error {
         network: &'static str,
     },
     #[error(
-        "--network is for --format hf: a checkpoint of TensorFlow holds all networks that there are; leave it out"
+        "--network is for --format hf: a TensorFlow checkpoint holds all networks; leave it out"
     )]
     NetworkOfTensorflow,
     #[error("{file}: not the state of a run's checkpoint: {source}; export another checkpoint")]

@@ -174,7 +174,7 @@ impl DenseShape {
         }
         let mut seen = BTreeSet::new();
         match labels.iter().find(|label| !seen.insert(label.as_str())) {
-            Some(label) => Err(format!("{label:?} stands twice among the \"labels\"")),
+            Some(label) => Err(format!("{label:?} occurs twice among the \"labels\"")),
             None => Ok(()),
         }
     }
@@ -270,9 +270,9 @@ impl TryFrom<Keys> for HeadShape {
                     .into(),
             ),
             (false, false) => Err(
-                "the head of no task that is known; expected \"outputs\" of a \
-                 dense head, or \"joint_prediction\", \"answerable_classifier\" and \
-                 \"answerable_uses_start_logits\" of a question-answering head"
+                "not a head of any known kind; expected \"outputs\" of a dense head, or \
+                 \"joint_prediction\", \"answerable_classifier\" and \"answerable_uses_start_logits\" of a \
+                 question-answering head"
                     .into(),
             ),
         }
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_head_is_told_with_its_key_and_place() {
         for (head, expected) in [
-            ("{}", "heads.rte: the head of no task that is known"),
+            ("{}", "heads.rte: not a head of any known kind"),
             (
                 r#"{"outputs": 2, "hidden": 4}"#,
                 "heads.rte: keys of a question-answering head",
@@ -390,7 +390,7 @@ mod tests {
             ),
             (
                 r#"{"outputs": 2, "labels": ["a", "a"]}"#,
-                "heads.rte: \"a\" stands twice",
+                "heads.rte: \"a\" occurs twice",
             ),
             (
                 r#"{"outputs": 2, "kind": "regression"}"#,

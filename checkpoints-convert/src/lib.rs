@@ -51,6 +51,7 @@ mod config;
 mod config_file;
 mod content;
 mod convert;
+mod counted;
 mod description;
 mod digest;
 mod error;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
+use crate::counted::counted;
 use crate::names::{self, Parameter};
 use crate::vocabulary;
 
@@ -112,9 +113,14 @@ impl Plan {
         if !unknown.is_empty() {
             let more = if unknown.len() > 5 { ", …" } else { "" };
             let some = unknown[..unknown.len().min(5)].join(", ");
+            let names = if unknown.len() == 1 {
+                "an unknown name"
+            } else {
+                "unknown names"
+            };
             warnings.push(format!(
-                "{} variables with unknown names left out: {some}{more}",
-                unknown.len()
+                "{} with {names} left out: {some}{more}",
+                counted(unknown.len(), "variable")
             ));
         }
         warnings.extend(checkpoint.model_warnings());

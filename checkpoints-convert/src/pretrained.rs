@@ -30,8 +30,8 @@ pub(crate) struct Generator {
 }
 
 impl Pretrained {
-    /// What the record has of it; no values are read. A network of which only a part is there counts as
-    /// one: what it lacks is told where it is asked for.
+    /// The pre-training networks of a record; reads no values. A network of which only a part exists counts
+    /// as one: what it lacks is reported when it is requested.
     pub fn of(record: &StoredRecord) -> Option<Self> {
         let has = |module: &str| record.left().any(|path| is_inside(path, module));
         let has_towers = TOWERS.iter().chain([&CLOZE_HEAD]).any(|name| has(name));

@@ -18,11 +18,11 @@ pub enum Kept {
     Moments,
 }
 
-/// Writes what is `kept` of the checkpoint at `input` to the record `file`, and tells how many
-/// parameters that are.
+/// Writes the `kept` parts of the checkpoint at `input` to the record `file`, and returns the number of
+/// parameters.
 ///
 /// # Errors
-/// The input is no whole ELECTRA checkpoint, a checksum differs, or the record cannot be written.
+/// If the input is not a complete ELECTRA checkpoint, a checksum differs, or the record cannot be written.
 pub fn write_pretraining(input: &Path, kept: Kept, file: &Path) -> Result<usize, Error> {
     let mut checkpoint = Checkpoint::open(input)?;
     let mut plan = Plan::new(&checkpoint)?;

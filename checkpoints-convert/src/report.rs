@@ -160,7 +160,7 @@ pub(crate) fn variables(
         let (parameter, ignored) = match plan.map(|plan| (plan, &plan.uses[number])) {
             Some((plan, Use::Parameter(p))) => (Some(plan.parameters[*p].path.clone()), None),
             Some((_, Use::Ignored(why))) => (None, Some(why.clone())),
-            None => (None, Some("the model could not be made out".into())),
+            None => (None, Some("the model could not be determined".into())),
         };
         VariableReport {
             name: variable.name.clone(),

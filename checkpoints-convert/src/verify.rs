@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::config::RecordConfig;
+use crate::counted::counted;
 use crate::pack;
 use crate::plan::{Plan, Use};
 use crate::record_files::{CONFIG_FILE, RECORD_FILE, VOCABULARY_FILE};
@@ -79,15 +80,11 @@ pub fn verify(
     }
     let vocabulary = checkpoint.vocabulary(plan.config.model.vocab_size)?;
     if vocabulary.is_some_and(|bytes| !holds(&out.join(VOCABULARY_FILE), &bytes)) {
-        differences.push(format!(
-            "{VOCABULARY_FILE} is not the one that the checkpoint gives"
-        ));
+        differences.push(format!("{VOCABULARY_FILE} is not the checkpoint's"));
     }
     let config = RecordConfig::read(&out.join(CONFIG_FILE))?;
     if config != plan.config {
-        differences.push(format!(
-            "{CONFIG_FILE} is not the one that the checkpoint gives"
-        ));
+        differences.push(format!("{CONFIG_FILE} is not the checkpoint's"));
     }
 
     let (mut checked, mut equal, mut count) = (0, 0, 0);
@@ -176,6 +173,7 @@ fn difference(tensor: Tensor, shape: &[u64], values: &[u8]) -> Result<Option<Str
     }
     Ok(first.map(|(place, expected, found)| {
         let [expected, found] = [expected, found].map(f32::from_le_bytes);
-        format!("differs in {unequal} values, first at {place}: {expected} in the checkpoint, {found} in the record")
+        let unequal = counted(unequal, "value");
+        format!("differs in {unequal}, first at {place}: {expected} in the checkpoint, {found} in the record")
     }))
 }

@@ -35,7 +35,7 @@ fn convert_then_verify_ends_with_zero_and_says_what_was_done() {
     let printed = String::from_utf8(done.stdout).unwrap();
     assert_eq!(
         printed,
-        "145 variables read with right checksums; 69 parameters equal bit by bit (1121280 values)\n"
+        "145 variables read with correct checksums; 69 parameters equal bit for bit (1121280 values)\n"
     );
     let done = run(&["verify", "--json", text(&input), text(&out)]);
     let json: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
@@ -129,7 +129,7 @@ fn a_record_that_differs_ends_with_two_and_a_list() {
     assert_eq!(done.status.code(), Some(2));
     let printed = String::from_utf8(done.stdout).unwrap();
     assert!(
-        printed.contains("electra.embeddings.layer_norm.beta differs in 1 values"),
+        printed.contains("electra.embeddings.layer_norm.beta differs in 1 value"),
         "{printed}"
     );
 }
@@ -199,7 +199,7 @@ fn an_export_says_what_was_written_and_what_was_left_out() {
     );
     let done = run(&["verify", text(&path("hf")), text(&path("again"))]);
     let printed = String::from_utf8(done.stdout).unwrap();
-    assert_eq!(printed, "23 parameters equal bit by bit (19424 values)\n");
+    assert_eq!(printed, "23 parameters equal bit for bit (19424 values)\n");
     let done = export("tf", "hf");
     assert_eq!(done.status.code(), Some(2));
     assert!(
@@ -240,7 +240,7 @@ fn a_pre_trained_model_is_exported_network_by_network() {
         (
             &["--format", "tf"],
             "tf",
-            "144 tensors written, 1 parameters left out\n\
+            "144 tensors written, 1 parameter left out\n\
              left out: adam_m, adam_v, global_step (optimiser state: only a checkpoint-N folder",
         ),
     ] {

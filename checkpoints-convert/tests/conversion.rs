@@ -273,7 +273,7 @@ fn a_path_into_another_folder_is_not_followed() {
     .unwrap();
     assert!(is_checkpoint(asked.path()));
     let error = inspect(asked.path()).unwrap_err().to_string();
-    assert!(error.contains("which lies in another folder"), "{error}");
+    assert!(error.contains("which is in another folder"), "{error}");
     assert!(error.contains("give that prefix"), "{error}");
 }
 
@@ -287,7 +287,7 @@ fn the_only_index_is_taken_where_nothing_names_one_and_that_is_said() {
     assert_eq!(
         found.warnings,
         [
-            "the file `checkpoint` names \"model.ckpt-9\", which is not there; took the only one, \"model.ckpt-7\""
+            "the file `checkpoint` names \"model.ckpt-9\", which does not exist; took the only one, \"model.ckpt-7\""
         ]
     );
     fs::remove_file(&state).unwrap();
@@ -471,7 +471,7 @@ fn verification_names_what_differs() {
     assert_eq!(found.differences.len(), 12);
     assert!(found.differences[0].starts_with("config.json"));
     assert!(found.differences[1].starts_with(
-        "electra.embeddings.word.weight differs in 1 values, first at 3: 7.5 in the checkpoint"
+        "electra.embeddings.word.weight differs in 1 value, first at 3: 7.5 in the checkpoint"
     ));
     assert!(found.differences[2].starts_with("heads.squad.answerable.bias is in the record but"));
     let config = RecordConfig::read(&out.path().join("config.json")).unwrap();

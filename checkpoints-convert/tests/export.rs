@@ -1,6 +1,5 @@
-//! The way out: what is exported and converted again is what was there, bit by bit; heads go along
-//! to TensorFlow, and to Hugging Face the one that its classes have; no folder of another's is written
-//! into.
+//! Tests exports: converting an export gives the original record, bit by bit; TensorFlow receives the heads,
+//! and Hugging Face the one that its classes support; foreign folders are never written to.
 
 mod fixture;
 
@@ -102,7 +101,7 @@ fn heads_go_to_tensorflow_and_the_joint_one_is_left_out_for_hugging_face() {
 
     let out = tempfile::tempdir().unwrap();
     let written = export(Format::Hf, record.path(), out.path()).unwrap();
-    // The ten parameters of the joint head, and the two of the other one's classifier.
+    // The ten parameters of the joint head, and the two of the other head's classifier.
     assert_eq!(written.left_out.len(), 12);
     assert!(written.left_out.iter().all(|left| {
         left.parameter.starts_with("heads.") && left.reason.starts_with("head of a task")
@@ -176,18 +175,18 @@ fn a_tokenizer_of_every_make_is_described_where_the_vocabulary_allows_it() {
     assert_eq!(read("special_tokens_map.json")["mask_token"], "[MASK]");
     let padding = words.lines().position(|word| word == "[PAD]").unwrap();
     assert_eq!(read("config.json")["pad_token_id"], padding);
-    // All files of the tokenizer agree, and none of them is told anything about.
+    // All files of the tokenizer agree, and none causes a warning.
     let back = tempfile::tempdir().unwrap();
     let report = convert(out.path(), back.path()).unwrap();
     assert_eq!(report.warnings, [] as [&str; 0]);
 
-    // A vocabulary that is none of a tokenizer's takes an earlier file along.
+    // A vocabulary without special tokens gets no tokenizer file, and an earlier one is removed.
     fs::write(record.path().join("vocab.txt"), "no\nspecial\ntoken\n").unwrap();
     export(Format::Hf, record.path(), out.path()).unwrap();
     assert!(!out.path().join("tokenizer.json").exists());
 }
 
-/// A fine-tuned model as a run leaves it, with the results of two trials.
+/// A fine-tuned model as written by a run, with the results of two trials.
 fn run() -> (TempDir, PathBuf) {
     let (source, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let config = config(&[("squad", head(false, false, false, 512))]);
@@ -228,7 +227,7 @@ fn a_model_card_has_the_figures_and_settings_of_its_own_trial() {
     let config: Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(config["qa_na_threshold"], -1.5);
 
-    // An evaluation of this very model comes first.
+    // The results of an evaluation of this very model take precedence.
     let own = model.join("results");
     fs::create_dir(&own).unwrap();
     let results = json!([{"squad": {"exact": 70.5}}]);
@@ -236,7 +235,7 @@ fn a_model_card_has_the_figures_and_settings_of_its_own_trial() {
     export(Format::Hf, &model, &out).unwrap();
     assert!(card().contains("value: 70.5\n") && !card().contains("80.25"));
 
-    // Results from before the weights are those of others.
+    // Results older than the weights belong to other weights.
     let later = SystemTime::now() + Duration::from_secs(60);
     File::options()
         .write(true)
@@ -263,7 +262,7 @@ fn a_model_card_that_was_edited_stays() {
         assert!(!written.files.contains(&"README.md".to_owned()));
         assert_eq!(fs::read_to_string(&card).unwrap(), edited);
     }
-    // One that is gone is written again.
+    // A missing card is written again.
     fs::remove_file(&card).unwrap();
     export(Format::Hf, &model, &out).unwrap();
     assert!(fs::read_to_string(&card).unwrap().contains("license:\n"));
@@ -316,7 +315,7 @@ fn a_record_that_is_not_whole_is_refused_before_anything_is_written() {
     .unwrap();
     let error = refusal(record.path(), Format::Tf);
     assert!(
-        error.contains("electra.embeddings.word.weight is to be F32 [11, 4]")
+        error.contains("electra.embeddings.word.weight should be F32 [11, 4]")
             && error.contains("holds F32 [10, 4]"),
         "{error}"
     );

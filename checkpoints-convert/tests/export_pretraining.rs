@@ -1,6 +1,6 @@
-//! The way out of what was pre-trained: the discriminator and the generator as two models of
-//! `transformers`, and all networks, with the optimiser's state where it is known, as a checkpoint of
-//! TensorFlow. What comes back is what was there, bit by bit.
+//! Tests exports of pre-trained models: discriminator and generator as two `transformers` models, and all
+//! networks, with the optimiser's state if it is known, as a TensorFlow checkpoint. Converting an export
+//! gives the original values, bit by bit.
 
 mod fixture;
 
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 const GENERATOR: &str = "generator.bpk";
 
-/// The checkpoint converted with its generator.
+/// The checkpoint, converted with its generator.
 fn converted(source: &Path) -> TempDir {
     let record = tempfile::tempdir().unwrap();
     convert(source, record.path()).unwrap();
@@ -40,7 +40,7 @@ fn to_tensorflow(record: &Path, out: &Path) -> Export {
     export(Format::Tf, record, out, &mut |_, _| {}).unwrap()
 }
 
-/// Path → shape and values of the tensors of a record's file.
+/// Maps the path of each tensor in a record's file to its shape and values.
 fn tensors(file: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let tensors = pack::open(file).unwrap().tensors.into_iter();
     tensors
@@ -51,7 +51,7 @@ fn tensors(file: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
         .collect()
 }
 
-/// Name → shape and values of the tensors of an export to Hugging Face.
+/// Maps the name of each tensor in an export to Hugging Face to its shape and values.
 fn weights(out: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let bytes = fs::read(out.join("model.safetensors")).unwrap();
     let weights = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -65,7 +65,7 @@ fn json_of(folder: &Path, file: &str) -> Value {
     serde_json::from_slice(&fs::read(folder.join(file)).unwrap()).unwrap()
 }
 
-/// A `[rows, columns]` matrix with its axes exchanged.
+/// The transpose of a `[rows, columns]` matrix.
 fn exchanged((shape, values): &(Vec<usize>, Vec<f32>)) -> (Vec<usize>, Vec<f32>) {
     let [rows, columns] = shape[..] else {
         panic!("{shape:?}")
@@ -78,7 +78,7 @@ fn exchanged((shape, values): &(Vec<usize>, Vec<f32>)) -> (Vec<usize>, Vec<f32>)
 fn the_discriminator_is_a_model_for_pre_training() {
     let record = converted(&golden("electra_tiny.zip"));
     let out = tempfile::tempdir().unwrap();
-    // It is what a pre-trained model is exported as unless the other is asked for.
+    // A pre-trained model is exported as the discriminator unless the generator is requested.
     let written = export(Format::Hf, record.path(), out.path(), &mut |_, _| {}).unwrap();
     assert_eq!(written.network, Some(Network::Discriminator));
     let config = json_of(out.path(), "config.json");
@@ -120,7 +120,7 @@ fn the_discriminator_is_a_model_for_pre_training() {
         "{card}"
     );
 
-    // Fine-tuning begins with the encoder, as with any model of the hub.
+    // Fine-tuning starts from the encoder, as with any model of the hub.
     let back = tempfile::tempdir().unwrap();
     let report = convert(out.path(), back.path()).unwrap();
     assert_equal_records(record.path(), back.path());
@@ -156,7 +156,7 @@ fn the_generator_is_a_masked_language_model_in_the_embeddings_that_it_shares() {
         let found = weights(out.path());
         let model = tensors(&record.path().join("model.bpk"));
         let source = tensors(&record.path().join(GENERATOR));
-        // The output table is the word table, which stands there once.
+        // The output table is the word table, which is stored once.
         assert!(!found.contains_key("generator_lm_head.weight"));
         assert_eq!(found.len(), 5 + 2 + 16 * layers + 5);
         for (name, expected) in [
@@ -227,7 +227,7 @@ fn tensorflow_gets_every_network_as_it_was() {
                 .collect()
         };
         assert_eq!(rows(out.path()), rows(&source), "{archive}");
-        // Nothing but the optimiser's state is missing, and that is said.
+        // Only the optimiser's state is missing, and the report says so.
         let left_out: Vec<&str> = written
             .left_out
             .iter()
@@ -243,8 +243,8 @@ fn tensorflow_gets_every_network_as_it_was() {
     }
 }
 
-/// Variables of the networks of pre-training beside the small encoder of the fixture, whose layers are
-/// 64 wide: a generator of this name with layers of 32 values, and all heads that were named.
+/// Variables of the pre-training networks beside the small encoder of the fixture, whose layers are 64 wide:
+/// a generator with this name and layers of 32 values, and all the heads given.
 fn networks(generators: &[&str], heads: &[&str]) -> Vec<Made> {
     let mut made = variables(&config(&[]));
     let mut shapes: Vec<(String, Vec<u64>)> = Vec::new();
@@ -261,7 +261,7 @@ fn networks(generators: &[&str], heads: &[&str]) -> Vec<Made> {
         shapes.push((format!("{generator}/embeddings_project/bias"), vec![32]));
     }
     for head in heads {
-        // A head on the encoder's own layers, on the generator's, on both towers' side by side.
+        // A head on the encoder's own layers, on the generator's, or on both towers' side by side.
         let input = match (*head, generators.len()) {
             ("discriminator_predictions", _) | (_, 0) => 64,
             (_, count) => 32 * count as u64,
@@ -301,7 +301,7 @@ fn filled(name: &str, shape: &[u64], first: f32) -> Made {
     }
 }
 
-/// A checkpoint of TensorFlow with these variables.
+/// A TensorFlow checkpoint with these variables.
 fn checkpoint(made: &[Made]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "model.ckpt-7", 1, made);
@@ -309,7 +309,7 @@ fn checkpoint(made: &[Made]) -> TempDir {
     folder
 }
 
-/// A run's folder with its checkpoint of step 7, made of a checkpoint of TensorFlow with the moments.
+/// A run's folder with its checkpoint of step 7, made from a TensorFlow checkpoint with the moments.
 fn run(source: &Path) -> (TempDir, PathBuf) {
     let run = converted(source);
     let folder = run.path().join("checkpoint-7");
@@ -379,18 +379,18 @@ fn a_run_s_checkpoint_goes_to_tensorflow_with_moments_and_step() {
 /// How a run stores the moments of a parameter.
 enum Stored {
     F32,
-    /// Of bfloat16: both in one word.
+    /// bfloat16: both moments in one word.
     Words,
-    /// Of eight bits.
+    /// 8 bits.
     Blocks,
-    /// It was not trained.
+    /// None: the parameter was not trained.
     Nothing,
 }
 
-/// Chooses by a parameter's path and shape.
+/// Chooses the format from a parameter's path and shape.
 type Mix = fn(&str, &[usize]) -> Stored;
 
-/// What `optimizer_moments=8bit` stores the moments of a parameter as.
+/// The format of a parameter's moments with `optimizer_moments=8bit`.
 fn eight_bit(path: &str, shape: &[usize]) -> Stored {
     let tables = ["word", "token_type", "position"].map(|it| format!("embeddings.{it}.weight"));
     let is_table = tables.iter().any(|table| path.ends_with(table));
@@ -400,8 +400,8 @@ fn eight_bit(path: &str, shape: &[usize]) -> Stored {
     }
 }
 
-/// Writes the moments of the parameters in `folder` as a run does; in float32 they are the parameters.
-/// Returns how many parameters there are.
+/// Writes the moments of the parameters in `folder` as a run does; in float32 they equal the parameters.
+/// Returns the number of parameters.
 fn write_moments(folder: &Path, stored: Mix) -> usize {
     let parameters = pack::open(&folder.join("model.bpk")).unwrap().tensors;
     let mut moments = Vec::new();
@@ -421,7 +421,7 @@ fn write_moments(folder: &Path, stored: Mix) -> usize {
                 Tensor::new(name(kind), dtype, shape.clone(), None, values)
             })),
             Stored::Words => moments.push(words("mv", shape)),
-            // Two codes of a byte each for a value, and two scales for a block of 1,024.
+            // Two one-byte codes per value, and two scales per block of 1,024.
             Stored::Blocks => {
                 let size = count / 2 + 2 * count.div_ceil(1024);
                 moments.push(words("blocks", vec![size]));
@@ -433,7 +433,7 @@ fn write_moments(folder: &Path, stored: Mix) -> usize {
     parameters.len()
 }
 
-/// Checks that no moment and no step was exported, and that one row says why.
+/// Checks that neither moments nor the step were exported, and that one entry says why.
 #[track_caller]
 fn assert_without_moments(written: &Export, reason: &str) {
     let [left_out] = &written.left_out[..] else {
@@ -456,7 +456,7 @@ fn moments_that_are_not_all_in_float32_stay_behind_with_the_step() {
     let source = checkpoint(&made);
     let (_run, folder) = run(source.path());
 
-    // A fine-tuned model's checkpoint, whose model has no other state.
+    // A fine-tuned model's checkpoint, whose folder has no other state.
     let tasks = config(&[("squad", head(false, false, false, 512))]);
     let source = checkpoint(&variables(&tasks));
     let tuned_run = tempfile::tempdir().unwrap();
@@ -469,7 +469,7 @@ fn moments_that_are_not_all_in_float32_stay_behind_with_the_step() {
     let mixes: [(Mix, &str); 4] = [
         (eight_bit, "train with optimizer_moments=f32"),
         (|_, _| Stored::Words, "train with optimizer_moments=f32"),
-        // trainable_layers leaves the embeddings as they are.
+        // trainable_layers freezes the embeddings.
         (
             |path, _| match path.starts_with("electra.embeddings.") {
                 true => Stored::Nothing,
@@ -497,12 +497,12 @@ fn moments_that_are_not_all_in_float32_stay_behind_with_the_step() {
         assert!(written.left_out.is_empty(), "{:?}", written.left_out);
         assert_eq!(written.tensors.len(), 3 * parameters + 1);
     }
-    // The layers' four matrices of attention, of 64 × 64, are in eight bits, and the rest is not.
+    // The four 64 × 64 attention matrices of each layer are in 8 bits; everything else is not.
     write_moments(&tuned, eight_bit);
     let stored = pack::open(&tuned.join("optimizer.bpk")).unwrap().tensors;
     let count = |kind: &str| stored.iter().filter(|it| it.name.starts_with(kind)).count();
     assert!(count("blocks/") >= 4 && count("m/") > 4 && count("m/") == count("v/"));
-    // A model that is no checkpoint is not said to lack them.
+    // A model that is not a checkpoint is not reported to lack them.
     let out = tempfile::tempdir().unwrap();
     let written = to_tensorflow(tuned_run.path(), out.path());
     assert!(written.left_out.is_empty(), "{:?}", written.left_out);
@@ -534,7 +534,7 @@ fn what_transformers_has_no_model_for_is_refused_by_its_name() {
         let error = network(asked, record, &folder.path().join("new"));
         error.unwrap_err().to_string()
     };
-    // Two towers: the discriminator goes along, and TensorFlow gets all.
+    // Two towers: the discriminator can be exported, and TensorFlow receives everything.
     let towers = ["generator_ltr", "generator_rtl"];
     let made = networks(&towers, &["cloze_predictions", "discriminator_predictions"]);
     let source = checkpoint(&made);
@@ -568,7 +568,7 @@ fn what_transformers_has_no_model_for_is_refused_by_its_name() {
     let written = to_tensorflow(record.path(), out.path());
     assert_eq!(written.tensors.len(), made.len());
 
-    // Tokens that were replaced at random, and a masked language model alone.
+    // Tokens replaced at random, and a masked language model on its own.
     let source = checkpoint(&networks(&[], &["discriminator_predictions"]));
     let record = converted(source.path());
     let message = refusal(Network::Generator, record.path());
@@ -613,7 +613,7 @@ fn a_generator_that_is_not_whole_is_refused_with_its_file() {
         let message = written.unwrap_err().to_string();
         assert!(
             message.contains(
-                "generator.bpk: parameter generator.layers.0.attention.key.bias is to be F32 [32]"
+                "generator.bpk: parameter generator.layers.0.attention.key.bias should be F32 [32]"
             ) && message.contains("holds nothing"),
             "{message}"
         );
@@ -627,7 +627,7 @@ fn a_generator_that_is_not_whole_is_refused_with_its_file() {
     )
     .unwrap();
 
-    // What is converted into the same folder without its generator leaves no other's there.
+    // Converting into the same folder without the generator removes the earlier generator.
     convert(source.path(), record.path()).unwrap();
     assert!(!file.exists());
 }
@@ -666,7 +666,7 @@ fn two_networks_do_not_share_a_folder_and_a_task_s_head_comes_before_them() {
         written
             .left_out
             .iter()
-            .all(|it| it.reason.starts_with("of pre-training"))
+            .all(|it| it.reason.starts_with("part of pre-training"))
     );
     let out = tempfile::tempdir().unwrap();
     let asked = export_head(

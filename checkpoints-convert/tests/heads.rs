@@ -613,18 +613,18 @@ fn heads_that_hugging_face_has_not_are_left_out_with_their_reasons() {
     let reasons = written.left_out.iter().map(|left| left.reason);
     assert_eq!(
         reasons
-            .filter(|why| why.ends_with("another one goes along"))
+            .filter(|why| why.ends_with("another task's head is exported"))
             .count(),
         3 * 2 + 4 - 2
     );
     for (task, expected) in [
         (
             "squad",
-            "head \"squad\" cannot go along to transformers: transformers has no model",
+            "head \"squad\" cannot be exported to transformers: transformers has no model",
         ),
         (
             "mnli",
-            "no head of a task \"mnli\"; it has chunk, reviews, rte, squad, squadv1, sts",
+            "no head for task \"mnli\"; it has chunk, reviews, rte, squad, squadv1, sts",
         ),
     ] {
         let error = chosen(task, other.path()).unwrap_err().to_string();
@@ -644,7 +644,7 @@ fn heads_that_hugging_face_has_not_are_left_out_with_their_reasons() {
     );
     assert_eq!(
         one.left_out[0].reason,
-        "head of a task: --task names another one"
+        "head of a task: --task selects another one"
     );
 
     // A hidden layer is none of Google's.

@@ -190,12 +190,12 @@ fn a_header_that_only_claims_is_refused() {
     let cases = [
         ("{}".into(), u64::MAX, "claims a header of"),
         ("{}".into(), 100, "its header describes 108"),
-        ("[]".into(), 2, "no safetensors file"),
+        ("[]".into(), 2, "not a safetensors file"),
         (tensor("F32", "[1]", "[0, 4]"), 0, "its header describes"),
         (
             tensor("F32", "[4611686018427387904]", "[0, 4]"),
             0,
-            "no safetensors file",
+            "not a safetensors file",
         ),
         (
             tensor("F32", "[576460752303423487]", "[0, 2305843009213693948]"),
@@ -203,9 +203,9 @@ fn a_header_that_only_claims_is_refused() {
             "its header describes 23058430092136",
         ),
         (tensor("F32", "[1]", "[4, 8]"), 0, "offset for tensor `a`"),
-        (tensor("F32", "[2]", "[0, 4]"), 0, "no safetensors file"),
+        (tensor("F32", "[2]", "[0, 4]"), 0, "not a safetensors file"),
         (tensor("F31", "[1]", "[0, 4]"), 0, "unknown variant `F31`"),
-        (tensor("F32", "[-1]", "[0, 4]"), 0, "no safetensors file"),
+        (tensor("F32", "[-1]", "[0, 4]"), 0, "not a safetensors file"),
     ];
     for (header, claimed, expected) in cases {
         let folder = model();
@@ -347,7 +347,7 @@ fn files_that_an_index_names_stay_in_its_folder_and_are_whole() {
         (r#"{"weight_map": {"a": "gone"}}"#, "gone: missing"),
         (
             r#"{"weight_map": {"absent": "model-1.safetensors"}}"#,
-            "\"absent\" is to be in it",
+            "\"absent\" should be in it",
         ),
         (r#"{"weight_map": []}"#, "not the JSON"),
     ];

@@ -164,7 +164,7 @@ fn what_no_parameter_takes_is_left_out_with_its_reason() {
         assert_eq!(reason("electra.pooler.dense.bias"), "unknown name");
         assert_eq!(
             report.warnings,
-            ["1 variables with unknown names left out: electra.pooler.dense.bias"]
+            ["1 variable with an unknown name left out: electra.pooler.dense.bias"]
         );
         assert_eq!(report.totals.ignored, 4);
         assert!(verify(folder.path(), out.path()).unwrap().is_equal());

@@ -211,7 +211,7 @@ fn a_head_of_questions_that_lies_column_after_column_is_left_out_and_said() {
     assert_eq!(report.warnings.len(), 1);
     assert!(
         report.warnings[0]
-            .contains("qa_outputs.weight lie column after column; save the model with")
+            .contains("qa_outputs.weight are stored column by column; save the model with")
     );
 }
 

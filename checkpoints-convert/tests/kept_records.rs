@@ -167,10 +167,7 @@ fn verification_compares_the_vocabulary_and_tells_damage() {
     convert(source.path(), out.path()).unwrap();
     fs::write(out.path().join("vocab.txt"), "another\n").unwrap();
     let found = verify(source.path(), out.path()).unwrap();
-    assert_eq!(
-        found.differences,
-        ["vocab.txt is not the one that the checkpoint gives"]
-    );
+    assert_eq!(found.differences, ["vocab.txt is not the checkpoint's"]);
     write_vocabulary(out.path());
     let record = out.path().join("model.bpk");
     fixture::flip_bit(&record, fs::metadata(&record).unwrap().len() as usize - 20);
@@ -299,7 +296,7 @@ fn an_interrupted_export_can_be_repeated_and_converted_into() {
         let out = killed(names);
         let error = export(Format::Tf, record.path(), out.path(), &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("not empty"), "{error}");
-        let why = "no folder of an unfinished conversion";
+        let why = "has the name of an unfinished conversion's folder";
         is_refused(source.path(), out.path(), why);
     }
 }
@@ -322,7 +319,7 @@ fn a_folder_that_only_has_the_name_of_a_staging_folder_stays() {
         is_refused(
             source.path(),
             out.path(),
-            "no folder of an unfinished conversion",
+            "has the name of an unfinished conversion's folder",
         );
         assert_eq!(contents(&folder), before);
     }
@@ -331,7 +328,7 @@ fn a_folder_that_only_has_the_name_of_a_staging_folder_stays() {
     is_refused(
         source.path(),
         out.path(),
-        "no folder of an unfinished conversion",
+        "has the name of an unfinished conversion's folder",
     );
 }
 
@@ -440,7 +437,7 @@ fn a_copied_folder_gives_its_own_checkpoint_and_not_the_one_it_was_copied_from()
     .unwrap();
     let error = inspect(&second).unwrap_err().to_string();
     assert!(
-        error.contains("which lies in another folder") && error.contains("model.ckpt-7"),
+        error.contains("which is in another folder") && error.contains("model.ckpt-7"),
         "{error}"
     );
 }

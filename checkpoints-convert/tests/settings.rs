@@ -186,7 +186,7 @@ fn a_vocabulary_whose_numbers_have_gaps_is_said() {
     let out = tempfile::tempdir().unwrap();
     let error = convert(folder.path(), out.path()).unwrap_err().to_string();
     assert!(
-        error.contains("tokenizer.json: its vocabulary is no list"),
+        error.contains("tokenizer.json: its vocabulary is not a list"),
         "{error}"
     );
 }

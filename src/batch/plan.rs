@@ -179,14 +179,19 @@ fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
 }
 
 /// Divides features into prediction batches: every feature once, each batch with at most as many
-/// tokens as `batch_size` features of the longest length.
+/// tokens as `batch_size` features of the longest length, and at most `most_tokens` unless that is less
+/// than one feature.
 ///
 /// Sorted by length, longest first, so that a batch that does not fit in memory fails at once;
 /// results are matched up by the features' indices.
 ///
 /// # Errors
 /// If `batch_size` is 0.
-pub fn prediction_batches(lengths: &[usize], batch_size: usize) -> Result<Vec<Vec<usize>>, Error> {
+pub fn prediction_batches(
+    lengths: &[usize],
+    batch_size: usize,
+    most_tokens: Option<usize>,
+) -> Result<Vec<Vec<usize>>, Error> {
     if batch_size == 0 {
         return Err(Error::Option {
             name: "predict_batch_size",
@@ -198,6 +203,7 @@ pub fn prediction_batches(lengths: &[usize], batch_size: usize) -> Result<Vec<Ve
     features.sort_by_key(|&feature| std::cmp::Reverse(lengths[feature]));
     let longest = features.first().map_or(0, |&feature| lengths[feature]);
     let most = batch_size.saturating_mul(longest);
+    let most = most_tokens.map_or(most, |tokens| tokens.min(most));
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut tokens = usize::MAX;
     for feature in features {
@@ -341,18 +347,26 @@ mod tests {
         for epochs in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(error(vec![1], PlanOptions { epochs, ..OPTIONS }).contains("num_train_epochs"));
         }
-        assert!(prediction_batches(&[1], 0).is_err());
+        assert!(prediction_batches(&[1], 0, None).is_err());
     }
 
     #[test]
     fn predictions_take_every_feature_once() {
         // Two features of nine tokens have as many as five, three and one together, and more.
         assert_eq!(
-            prediction_batches(&[3, 9, 5, 9, 1, 5, 5], 2).unwrap(),
+            prediction_batches(&[3, 9, 5, 9, 1, 5, 5], 2, None).unwrap(),
             [vec![1, 3], vec![2, 5, 6, 0], vec![4]]
         );
-        assert_eq!(prediction_batches(&[4; 3], 1).unwrap(), [[0], [1], [2]]);
-        assert!(prediction_batches(&[], 2).unwrap().is_empty());
+        let single = [[0], [1], [2]];
+        assert_eq!(prediction_batches(&[4; 3], 1, None).unwrap(), single);
+        assert!(prediction_batches(&[], 2, None).unwrap().is_empty());
+        // A device that takes eight tokens in time, or not even one feature.
+        assert_eq!(
+            prediction_batches(&[4; 3], 3, Some(8)).unwrap(),
+            [vec![0, 1], vec![2]]
+        );
+        assert_eq!(prediction_batches(&[4; 3], 3, Some(1)).unwrap(), single);
+        assert_eq!(prediction_batches(&[4; 2], 2, Some(99)).unwrap(), [[0, 1]]);
     }
 
     proptest! {

@@ -3,26 +3,25 @@
 
 use std::time::Instant;
 
-use burn::tensor::Device;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Error, Figures};
+use super::timing::{Error, Figures, Readings, Timing};
 use crate::{
-    config::{EncoderConfig, LrDecayVariant, OptimizerMoments, PretrainConfig},
-    device::DeviceError,
-    model::{arithmetic::Arithmetic, parameters::ParameterSource},
+    config::{LrDecayVariant, PretrainConfig},
+    model::parameters::ParameterSource,
     pretrain::{
         self,
         example::Example,
         masking::Masking,
         networks::Networks,
         objective::{Chance, Objective},
+        operations::operations,
         part::{Masked, Part},
         step::step_gradients,
     },
     text::vocab::Vocab,
-    train::{adam::Adam, memory::PeakMemory, schedule::LayerDecay},
+    train::{adam::Adam, schedule::LayerDecay},
 };
 
 /// Tokens that stand for no word, in the order of their ids.
@@ -33,22 +32,9 @@ const SEP: u32 = 3;
 /// What is timed.
 #[derive(Debug, Clone)]
 pub struct PretrainBench<'a> {
-    pub device: &'a Device,
-    /// The networks, of which the generator is one of its own, and the masks.
+    pub timing: Timing<'a>,
+    /// The networks and the masks.
     pub config: PretrainConfig,
-    pub arithmetic: Arithmetic,
-    /// Real lengths of each step's examples; steps go round them.
-    pub groups: Vec<Vec<usize>>,
-    /// Computes every example as this many tokens, as a program that pads would.
-    pub pad_to: Option<usize>,
-    pub steps: usize,
-    /// Steps before the first reading.
-    pub warmup: usize,
-    pub micro_batch_size: Option<usize>,
-    pub moments: OptimizerMoments,
-    /// Keeps only each layer's input and computes the rest again in the backward pass.
-    pub recompute_layers: bool,
-    pub loss_scale: f64,
 }
 
 impl PretrainBench<'_> {
@@ -57,32 +43,30 @@ impl PretrainBench<'_> {
     /// # Errors
     /// If the device fails, or nothing can be masked of so few tokens.
     pub fn run(&self) -> Result<Figures, Error> {
-        let device = &self.device.clone().autodiff();
+        let timing = &self.timing;
+        let device = &timing.device.clone().autodiff();
         let config = &self.config;
         let masking = self.masking()?;
         let mut source =
-            ParameterSource::new(device.clone(), 1, None).with_arithmetic(self.arithmetic);
+            ParameterSource::new(device.clone(), 1, None).with_arithmetic(timing.arithmetic);
         let mut networks = Networks::new(&mut source, config)?;
         let one_rate = LayerDecay {
             decay: 0.0,
             layers: 0,
             variant: LrDecayVariant::Released,
         };
-        let mut adam = Adam::new(config.weight_decay_rate, one_rate).with_moments(self.moments);
+        let mut adam = Adam::new(config.weight_decay_rate, one_rate).with_moments(timing.moments);
         adam.begin(&networks, &[]);
         let objective = Objective {
             config,
             mask: masking.mask_id(),
-            recompute_layers: self.recompute_layers,
-            loss_scale: self.loss_scale,
+            recompute_layers: timing.recompute_layers,
+            loss_scale: timing.loss_scale,
             device,
         };
         let mut random = ChaCha8Rng::seed_from_u64(2);
-        let mut memory = PeakMemory::new(self.device);
-        let mut figures = Figures::default();
-        self.synchronise(0)?;
-        for step in 0..self.warmup + self.steps {
-            let lengths = &self.groups[step % self.groups.len()];
+        let mut readings = Readings::begin(timing)?;
+        for (step, lengths) in timing.all_steps() {
             let examples = self.examples(lengths, &mut random);
             let chance = Chance {
                 seed: 1,
@@ -94,25 +78,14 @@ impl PretrainBench<'_> {
             let computed = step_gradients(&networks, &parts, &objective, chance)
                 .map_err(|source| Error::Device { step, source })?;
             networks = computed.update(networks, &mut adam, 1e-5);
-            self.synchronise(step)?;
-            let seconds = began.elapsed().as_secs_f64();
-            figures.peak_bytes = memory.sample();
-            if step >= self.warmup {
-                let slots = parts.iter().flat_map(Part::slots).count();
-                figures.seconds.push(seconds);
-                figures.sequences += lengths.len();
-                figures.tokens += lengths.iter().sum::<usize>();
-                figures.operations += self.operations(lengths, slots);
-            }
+            readings.end(step, began, lengths, || {
+                // Padding has no slots.
+                let slots = parts.iter().flat_map(|part| &part.examples);
+                let slots = slots.map(|masked| masked.slots.len());
+                operations(config, lengths.iter().copied().zip(slots))
+            })?;
         }
-        Ok(figures)
-    }
-
-    fn synchronise(&self, step: usize) -> Result<(), Error> {
-        self.device.sync().map_err(|e| Error::Device {
-            step,
-            source: DeviceError::new(e),
-        })
+        Ok(readings.figures)
     }
 
     /// Masks over a vocabulary of made-up words.
@@ -135,7 +108,7 @@ impl PretrainBench<'_> {
         let lengths = lengths.iter();
         lengths
             .map(|&length| {
-                let computed = self.pad_to.map_or(length, |width| width.max(length));
+                let computed = self.timing.computed(length);
                 let words = SPECIAL.len() as u32..vocab;
                 let mut ids: Vec<u32> = (0..computed)
                     .map(|_| random.random_range(words.clone()))
@@ -170,7 +143,7 @@ impl PretrainBench<'_> {
                 example,
             })
             .collect();
-        let size = self.micro_batch_size.unwrap_or(masked.len()).max(1);
+        let size = self.timing.micro_batch_size.unwrap_or(masked.len()).max(1);
         let parts = masked.chunks(size).enumerate();
         parts
             .map(|(number, examples)| Part {
@@ -179,36 +152,15 @@ impl PretrainBench<'_> {
             })
             .collect()
     }
-
-    /// Operations of one step: two for each weight that a token meets in a product, in the layers of both
-    /// networks and in the discriminator's head; the products of attention; the generator's head and the
-    /// products with the word table at each masked slot. A backward pass costs twice a forward pass.
-    fn operations(&self, lengths: &[usize], slots: usize) -> f64 {
-        let (discriminator, generator) = (self.config.discriminator(), self.config.generator());
-        let weights = |encoder: &EncoderConfig| {
-            let (hidden, inner) = (encoder.hidden_size, encoder.intermediate_size);
-            encoder.num_hidden_layers * (4 * hidden * hidden + 2 * hidden * inner)
-        };
-        let attention =
-            |encoder: &EncoderConfig| 4 * encoder.num_hidden_layers * encoder.hidden_size;
-        let head = discriminator.hidden_size * discriminator.hidden_size;
-        let of_token = 2 * (weights(&discriminator) + weights(&generator) + head);
-        let of_pair = attention(&discriminator) + attention(&generator);
-        let width = generator.embedding_size;
-        let of_slot = 2 * width * (generator.hidden_size + generator.vocab_size);
-        let forward: f64 = lengths
-            .iter()
-            .map(|&length| (length * (of_token + of_pair * length)) as f64)
-            .sum();
-        3.0 * (forward + (slots * of_slot) as f64)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
     use serde_json::json;
 
     use super::*;
+    use crate::{config::OptimizerMoments, model::arithmetic::Arithmetic};
 
     fn small(pad_to: Option<usize>) -> Figures {
         let given = json!({
@@ -218,17 +170,19 @@ mod tests {
         let resolved =
             PretrainConfig::resolve("d".as_ref(), "m", given.as_object().unwrap()).unwrap();
         let bench = PretrainBench {
-            device: &Device::flex(),
+            timing: Timing {
+                device: &Device::flex(),
+                arithmetic: Arithmetic::default(),
+                groups: vec![vec![3, 5]],
+                pad_to,
+                steps: 2,
+                warmup: 1,
+                micro_batch_size: Some(1),
+                moments: OptimizerMoments::F32,
+                recompute_layers: true,
+                loss_scale: 1.0,
+            },
             config: resolved.0,
-            arithmetic: Arithmetic::default(),
-            groups: vec![vec![3, 5]],
-            pad_to,
-            steps: 2,
-            warmup: 1,
-            micro_batch_size: Some(1),
-            moments: OptimizerMoments::F32,
-            recompute_layers: true,
-            loss_scale: 1.0,
         };
         bench.run().unwrap()
     }
@@ -238,14 +192,23 @@ mod tests {
         let figures = small(None);
         assert_eq!((figures.seconds.len(), figures.sequences), (2, 4));
         assert_eq!(figures.tokens, 16);
-        // Four square products and two of a width with four times it, of 64 and of 32 values; the
-        // discriminator's head; attention over each sequence.
-        let of_token = (4 * 64 * 64 + 2 * 64 * 256) + (4 * 32 * 32 + 2 * 32 * 128) + 64 * 64;
+        // Each weight that a token meets in a product, of the discriminator and of the generator: in their
+        // one layer of 64 and of 32 values, four square products and two with four times the width; the
+        // projections of the embeddings, 16 × 64 and 16 × 32; the discriminator's head, 64 × 64 and 64 × 1.
+        //   discriminator: 4 · 4,096 + 2 · 16,384 + 1,024 + 4,096 + 64 = 54,336
+        //   generator: 4 · 1,024 + 2 · 4,096 + 512 = 12,800
+        let discriminator = 4 * 64 * 64 + 2 * 64 * 256 + 16 * 64 + 64 * 64 + 64;
+        let generator = 4 * 32 * 32 + 2 * 32 * 128 + 16 * 32;
+        assert_eq!((discriminator, generator), (54_336, 12_800));
+        // Of each pair of a sequence's tokens two products of attention, 2 · 64 and 2 · 32 each: 4 · 96 · 34.
         let attention = 4 * (64 + 32) * (3 * 3 + 5 * 5);
-        // One slot of either sequence: the head, 32 × 16, and the table, 16 × 50.
-        let slots = 2 * (32 * 16 + 16 * 50) * 2;
-        let expected = 2 * 3 * (2 * of_token * 8 + attention + slots);
-        assert_eq!(figures.operations, expected as f64);
+        // One slot of either sequence: the generator's head, 32 × 16, and the table, 16 × 50.
+        let slots = 2 * (2 * (32 * 16 + 16 * 50));
+        // 8 tokens and 2 operations a weight: 1,074,176 + 13,056 + 5,248 forward; three times as many with
+        // the backward pass, in two steps.
+        let forward = 2 * 8 * (discriminator + generator) + attention + slots;
+        assert_eq!(forward, 1_092_480);
+        assert_eq!(figures.operations, (2 * 3 * forward) as f64);
         // Padding is computed and not counted.
         let padded = small(Some(8));
         assert_eq!(

@@ -135,7 +135,7 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
     while let Some((line, asked)) = source.next(form)? {
         let replied = asked.and_then(|asked| Ok((model.ask(&asked)?, asked)));
         let (reply, asked) = match replied {
-            // A question that fails does not end the talk; a device that fails does.
+            // A failed question does not end the session; a failed device does.
             Err(error) if source.inputs.are_typed() && Failure::of(&error) == Failure::Use => {
                 Failure::Use.tell(&error, global);
                 continue;
@@ -160,17 +160,17 @@ pub(super) fn run(args: &AskArgs, global: &GlobalArgs, out: &mut dyn Write) -> a
     Ok(())
 }
 
-/// Where what is asked comes from.
+/// Where the input comes from.
 struct Source {
     inputs: Inputs,
-    /// The passage of questions.
+    /// The passage, for questions.
     passage: Option<String>,
-    /// The second of a pair.
+    /// The second text of a pair.
     text_b: Option<String>,
 }
 
 impl Source {
-    /// The next question or text, and what it asks of a task that takes this form.
+    /// The next question or text, and the input that it makes for a task of this form.
     fn next(&mut self, form: Form) -> anyhow::Result<Option<(String, anyhow::Result<Asked>)>> {
         let Some(line) = self.inputs.next()? else {
             return Ok(None);
@@ -185,7 +185,7 @@ impl Source {
 }
 
 impl AskArgs {
-    /// The form of what is given, if the flags tell.
+    /// The form of the input, if the flags determine it.
     fn form(&self) -> Option<Form> {
         let passage = self.passage.is_some() || self.passage_file.is_some();
         if passage || !self.questions.is_empty() {
@@ -194,14 +194,14 @@ impl AskArgs {
         let from_stdin = self.texts.iter().any(|text| text == "-");
         match (&self.text_b, self.texts.is_empty()) {
             (Some(_), _) => Some(Form::Pair),
-            // A line may hold two.
+            // A line may contain two texts.
             (None, false) if from_stdin => Some(Form::TextOrPair),
             (None, false) => Some(Form::Text),
             (None, true) => self.text_file.as_ref().map(|_| Form::Text),
         }
     }
 
-    /// What is asked of a task that takes this form.
+    /// The input for a task of this form.
     fn read(&self, form: Form) -> anyhow::Result<Source> {
         let source = |inputs| Source {
             inputs,
@@ -234,7 +234,7 @@ impl AskArgs {
     }
 }
 
-/// What to give to a model that takes something else.
+/// Adds advice on what to pass to a model that takes another form.
 fn advised(error: anyhow::Error) -> anyhow::Error {
     let flags = match error.downcast_ref() {
         Some(fine_tuned::Error::OtherForm { takes, .. }) => {

@@ -113,7 +113,7 @@ impl Inputs {
         let name = noun.name();
         ensure!(
             given.len() <= 1,
-            "--{name} - stands for all {name}s; leave the others out"
+            "--{name} - reads all {name}s from standard input; leave the others out"
         );
         ensure!(
             !is_stdin_taken,

@@ -3,20 +3,18 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
-    bench::{Bench, Figures, Task, groups, padding, pretrain::PretrainBench},
+    bench::{Bench, Figures, Task, Timing, groups, padding, pretrain::PretrainBench},
     config::{Config, ModelSize, OptimizerMoments, PretrainConfig},
     kernels::formats::Element,
     model::arithmetic::Arithmetic,
     tasks::qa::span_head::SpanHeadConfig,
-    train::{
-        loss_scale::LossScale,
-        objective::{Objective, Trainable},
-    },
+    train::loss_scale::LossScale,
 };
 
 /// Time training steps or predictions on random weights
@@ -100,6 +98,11 @@ pub(super) fn run(
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        args.compute.memory_budget.is_none(),
+        "--memory-budget: what is timed is computed as it is told, in as much memory as that takes; give \
+         --micro-batch-size and --gradient-checkpointing in its place"
+    );
     let batch_size = args.batch_size as usize;
     let groups = match &args.lengths {
         None => vec![vec![args.seq_len as usize; batch_size]],
@@ -147,12 +150,12 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What was timed, and on what.
+/// What was timed, and on which device.
 struct Timed<'a> {
     session: Session<'a>,
     arithmetic: Arithmetic,
     figures: Figures,
-    /// What the line says besides.
+    /// Further keys of the output line.
     more: Map<String, Value>,
 }
 
@@ -170,22 +173,10 @@ fn fine_tuning<'a>(
     let session = Session::open(&args.compute, global)?;
     let arithmetic = session.arithmetic(session.precision(), &encoder, args.tokens())?;
     let bench = Bench {
-        device: &session.chosen.device,
+        timing: args.timing(&session.chosen.device, arithmetic, groups),
         task,
         encoder,
         head: SpanHeadConfig::of(&config),
-        arithmetic,
-        groups,
-        pad_to: args.pad_to.map(|n| n as usize),
-        steps: args.steps as usize,
-        warmup: args.warmup as usize,
-        micro_batch_size: args.micro_batch_size.map(|n| n as usize),
-        moments: args.optimizer_moments,
-        objective: Objective {
-            trainable: Trainable::All,
-            recompute_layers: args.gradient_checkpointing == Switch::On,
-            loss_scale: loss_scale(arithmetic),
-        },
     };
     let figures = bench.run()?;
     Ok(Timed {
@@ -201,7 +192,7 @@ fn pretraining<'a>(
     global: &GlobalArgs,
     groups: Vec<Vec<usize>>,
 ) -> anyhow::Result<Timed<'a>> {
-    // What the paper's models of these sizes were trained with.
+    // The settings with which the paper trained models of these sizes.
     let (generator_hidden_size, mask_prob) = match args.model_size {
         ModelSize::Small => (0.25, 0.15),
         ModelSize::Base => (1.0 / 3.0, 0.15),
@@ -226,17 +217,8 @@ fn pretraining<'a>(
         Some(_) => 0.0,
     };
     let bench = PretrainBench {
-        device: &session.chosen.device,
+        timing: args.timing(&session.chosen.device, arithmetic, groups),
         config,
-        arithmetic,
-        groups,
-        pad_to: args.pad_to.map(|n| n as usize),
-        steps: args.steps as usize,
-        warmup: args.warmup as usize,
-        micro_batch_size: args.micro_batch_size.map(|n| n as usize),
-        moments: args.optimizer_moments,
-        recompute_layers: args.gradient_checkpointing == Switch::On,
-        loss_scale: loss_scale(arithmetic),
     };
     let figures = bench.run()?;
     let more = Map::from_iter([
@@ -256,16 +238,33 @@ fn pretraining<'a>(
 }
 
 impl BenchArgs {
-    /// Tokens of a batch.
+    /// Tokens in a batch.
     fn tokens(&self) -> usize {
         self.batch_size as usize * self.seq_len as usize
     }
-}
 
-fn loss_scale(arithmetic: Arithmetic) -> f64 {
-    match arithmetic.layers {
-        Element::F32 => 1.0,
-        Element::F16 => LossScale::default().factor,
+    /// What is timed of these groups on a device.
+    fn timing<'a>(
+        &self,
+        device: &'a Device,
+        arithmetic: Arithmetic,
+        groups: Vec<Vec<usize>>,
+    ) -> Timing<'a> {
+        Timing {
+            device,
+            arithmetic,
+            groups,
+            pad_to: self.pad_to.map(|n| n as usize),
+            steps: self.steps as usize,
+            warmup: self.warmup as usize,
+            micro_batch_size: self.micro_batch_size.map(|n| n as usize),
+            moments: self.optimizer_moments,
+            recompute_layers: self.gradient_checkpointing == Switch::On,
+            loss_scale: match arithmetic.layers {
+                Element::F32 => 1.0,
+                Element::F16 => LossScale::default().factor,
+            },
+        }
     }
 }
 

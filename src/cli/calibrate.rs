@@ -1,4 +1,4 @@
-//! `electra calibrate`: the no-answer threshold that suits a model, stored with it.
+//! `electra calibrate`: chooses the best no-answer threshold for a model and stores it with the model.
 
 use std::{io::Write, path::PathBuf};
 
@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{GlobalArgs, compute::ComputeArgs, session::Session};
 use crate::{
+    counted::counted,
     data::split::Split,
     eval::{file_digest::FileDigest, output_place},
     fine_tuned::TaskChoice,
@@ -49,7 +50,7 @@ pub struct CalibrateArgs {
     pub compute: ComputeArgs,
 }
 
-/// Chooses, stores, and prints what changed.
+/// Chooses and stores the threshold, and prints what changed.
 pub(super) fn run(
     args: &CalibrateArgs,
     global: &GlobalArgs,
@@ -118,7 +119,7 @@ pub(super) fn run(
     let Some(chosen) = chosen else {
         writeln!(
             out,
-            "no threshold does better on {} than to answer nothing: qa_na_threshold stays {}",
+            "no threshold does better on {} than answering nothing: qa_na_threshold stays {}",
             printable(&args.data.display().to_string()),
             signed(threshold)
         )?;
@@ -145,8 +146,8 @@ pub(super) fn run(
     }
     writeln!(
         out,
-        "{} questions; stored in {}",
-        chosen.questions,
+        "{}; stored in {}",
+        counted(chosen.questions, "question"),
         printable(&model.folder.join("config.json").display().to_string())
     )?;
     Ok(())

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::Command;
 
-/// The groups in their order, each with its commands.
+/// The groups in order, each with its commands.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Getting started", &["quickstart", "devices"]),
     (
@@ -30,7 +30,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Shell", &["completions", "man"]),
 ];
 
-/// What clap lays its help out by: the commands that there are, in groups, and the flags last.
+/// clap's help template: the commands in groups, then the flags.
 pub(super) fn help_template() -> String {
     let commands = Command::augment_subcommands(clap::Command::new("electra"));
     let about = |name: &str| {

@@ -1,4 +1,4 @@
-//! `electra compare`: runs held against the first of them: settings, scores, examples gained and lost.
+//! `electra compare`: compares runs with the first of them: settings, scores, examples gained and lost.
 
 use std::{
     io::Write,
@@ -35,7 +35,7 @@ use crate::{
     terminal,
 };
 
-/// Characters of a text that the terminal shows.
+/// Maximum length, in characters, of a text on the terminal.
 const LONGEST: usize = 300;
 
 /// Compare runs: settings, scores, examples gained and lost
@@ -65,7 +65,7 @@ pub struct CompareArgs {
     pub examples: Option<usize>,
 }
 
-/// Examples that the terminal shows unless told otherwise.
+/// Default number of examples on the terminal.
 const FEW: usize = 3;
 
 /// Compares, prints, and writes the page.
@@ -160,7 +160,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What each run is, and the settings that not all have alike.
+/// The facts about each run, and the settings in which they differ.
 fn facts(runs: &[EvaluatedRun]) -> Vec<(String, Vec<String>)> {
     let fact = |name: &str, of: &dyn Fn(&EvaluatedRun) -> String| {
         (name.to_owned(), runs.iter().map(of).collect::<Vec<_>>())
@@ -179,7 +179,7 @@ fn facts(runs: &[EvaluatedRun]) -> Vec<(String, Vec<String>)> {
         .iter()
         .map(|run| {
             let mut settings = settings(&run.run.config);
-            // That of the trial.
+            // The folder of the trial.
             settings.insert(
                 "seed".to_owned(),
                 run.run.config.trial_seed(run.trial).into(),
@@ -197,7 +197,7 @@ fn facts(runs: &[EvaluatedRun]) -> Vec<(String, Vec<String>)> {
     facts
 }
 
-/// All that is told.
+/// Everything that the command reports.
 struct Told<'a> {
     facts: Vec<(String, Vec<String>)>,
     comparisons: Vec<Comparison<'a>>,
@@ -233,8 +233,8 @@ impl Told<'_> {
         } = self.bootstrap;
         writeln!(
             out,
-            "\nintervals: paired bootstrap over the examples, {resamples} samples, seed {seed};\n\
-             * leaves 0 out. What another seed of the training would change is not in them."
+            "\nintervals: paired bootstrap over the examples, {resamples} samples, seed {seed};\n* excludes \
+             0. They do not include the variation between training seeds."
         )?;
         Ok(())
     }
@@ -310,19 +310,19 @@ impl Told<'_> {
     }
 }
 
-/// Says of which figures some samples have none.
+/// Says for which metrics some bootstrap samples have no value.
 fn print_undefined(figures: &[ComparedFigure], out: &mut dyn Write) -> anyhow::Result<()> {
     for figure in figures {
         let undefined = figure.interval.map_or(0, |interval| interval.undefined);
         if undefined > 0 {
             let samples = counted(undefined, "sample");
-            writeln!(out, "{}: no number in {samples}, left out", figure.key)?;
+            writeln!(out, "{}: undefined in {samples}, left out", figure.key)?;
         }
     }
     Ok(())
 }
 
-/// An example with its right answer and those of both runs.
+/// Prints an example with its gold answer and those of both runs.
 fn print_example(
     task: &ComparedTask,
     place: usize,

@@ -20,7 +20,7 @@ pub struct CompletionsArgs {
 /// Writes the completions.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// If writing to `out` fails.
 pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();

@@ -8,7 +8,7 @@ use crate::{
     device::{ByteSize, DeviceRequest},
 };
 
-/// Devices that a shell suggests.
+/// Devices that shells suggest.
 pub(super) const DEVICES: [&str; 9] = [
     "auto", "cpu", "gpu", "gpu:0", "gpu:1", "vulkan", "vulkan:0", "metal", "dx12",
 ];
@@ -38,7 +38,7 @@ pub struct ComputeArgs {
     pub memory_budget: Option<ByteSize>,
 }
 
-/// An empty text, as an empty environment variable gives it, means `auto`.
+/// An empty text, as from an empty environment variable, means `auto`.
 pub(super) fn parse_device(text: &str) -> Result<DeviceRequest, String> {
     if text.trim().is_empty() {
         return Ok(DeviceRequest::Auto);

@@ -1,5 +1,5 @@
-//! `electra convert`, `inspect`, `verify` and `export`: the commands of `checkpoints-convert`, by its
-//! own code.
+//! `electra convert`, `inspect`, `verify` and `export`: the commands of `checkpoints-convert`, run by its own
+//! code.
 
 use std::io::Write;
 
@@ -61,7 +61,7 @@ pub struct ExportArgs {
     arguments: command::ExportArgs,
 }
 
-/// Converts a checkpoint and says what was used.
+/// Converts a checkpoint and reports what was used.
 pub(super) fn convert(
     args: &ConvertArgs,
     global: &GlobalArgs,
@@ -70,7 +70,7 @@ pub(super) fn convert(
     Ok(args.arguments.run(manner(global), out)?)
 }
 
-/// Shows what a checkpoint or a record holds.
+/// Shows the contents of a checkpoint or a record.
 pub(super) fn inspect(
     args: &InspectArgs,
     global: &GlobalArgs,
@@ -89,7 +89,7 @@ pub(super) fn verify(
     Ok(args.arguments.run(manner(global), out)?)
 }
 
-/// Writes a record as another program's model.
+/// Exports a record in another program's format.
 pub(super) fn export(
     args: &ExportArgs,
     global: &GlobalArgs,

@@ -1,4 +1,4 @@
-//! `electra devices`: every adapter, and which device `auto` takes and why.
+//! `electra devices`: lists all adapters, and says which device `auto` picks and why.
 
 use std::io::Write;
 
@@ -18,7 +18,7 @@ use crate::{
     ranks::Ranks,
 };
 
-/// What kernels are tried at: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
+/// The shape for which kernels are tuned: ELECTRA-Large on a batch of 32 at SQuAD's lengths.
 const SHAPE: ModelShape = ModelShape {
     tokens: 4_096,
     hidden: 1_024,
@@ -53,10 +53,10 @@ pub struct DevicesArgs {
     pub forget: bool,
 }
 
-/// Writes the list.
+/// Prints the list.
 ///
 /// # Errors
-/// When the device that was asked for is not there, or `out` takes no more.
+/// If the requested device is not available, or writing to `out` fails.
 pub(super) fn run(
     args: &DevicesArgs,
     global: &GlobalArgs,
@@ -128,13 +128,10 @@ fn forget(global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let cache = AutotuneCache::of_user();
     let file = cache
         .forget()
-        .context("what is known of the devices cannot be removed")?;
+        .context("the stored measurements cannot be removed")?;
     let said = match file {
-        Some(file) => format!(
-            "nothing is known of the devices any more ({})",
-            file.display()
-        ),
-        None => "nothing is known of the devices".to_owned(),
+        Some(file) => format!("the stored measurements were removed ({})", file.display()),
+        None => "there are no stored measurements".to_owned(),
     };
     match global.json {
         true => writeln!(out, "{}", json!({"forgotten": file}))?,
@@ -143,8 +140,8 @@ fn forget(global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tries each form of kernel that the device offers, per format of the operands, and keeps the
-/// choice for runs of this model.
+/// Times each kernel variant that the device supports, per operand format, and stores the choice for runs of
+/// this model.
 fn choices(chosen: &Chosen) -> Result<Vec<(Element, AutotuneResult)>, device::Error> {
     let Some(adapter) = &chosen.adapter else {
         return Ok(Vec::new());
@@ -165,7 +162,7 @@ fn write_choices(chosen: &Chosen, out: &mut dyn Write) -> anyhow::Result<()> {
     for (operand, choice) in choices(chosen)? {
         if let Some(conversion) = choice.conversion {
             let fault = conversion.fault();
-            let said = fault.unwrap_or("f32 to f16 as IEEE 754 has it");
+            let said = fault.unwrap_or("f32 to f16 as IEEE 754 defines it");
             writeln!(out, "  {said}")?;
         }
         writeln!(out, "  kernels in {}, fastest first:", operand.name())?;

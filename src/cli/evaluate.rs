@@ -45,7 +45,7 @@ pub struct EvaluateArgs {
     pub output: Option<PathBuf>,
 }
 
-/// Evaluates and prints the figures.
+/// Evaluates and prints the scores.
 pub(super) fn run(
     args: &EvaluateArgs,
     global: &GlobalArgs,
@@ -59,7 +59,7 @@ pub(super) fn run(
     let own = draft.model_dir(1);
     draft.evaluate_only(args.checkpoint.clone());
     let checkpoint = args.checkpoint.as_ref().unwrap_or(&own);
-    // A checkpoint that is converted first is asked when its record is there.
+    // A checkpoint that must be converted first is checked once its record exists.
     if !has_record(checkpoint) {
         take_answering(&mut draft, checkpoint, &global.progress())?;
     }
@@ -68,7 +68,7 @@ pub(super) fn run(
     } else if !is_same(checkpoint, &own) || are_of_trials(&draft) {
         draft.results_into(results_of(checkpoint), false);
     }
-    // Before the device is opened and the model read; what else may be wrong is said by the run.
+    // Before the device is opened and the model read; the run itself reports all other errors.
     if let Ok(resolved) = draft.finish(None) {
         let given = GivenFiles {
             hparams: args.run.given.file(),
@@ -85,13 +85,13 @@ pub(super) fn run(
     print_results(&outcome, &config, global, out)
 }
 
-/// Whether the results that stand there are those of several trials, of which only one is evaluated.
+/// Whether the existing results are those of several trials, of which only one is evaluated.
 fn are_of_trials(draft: &Draft) -> bool {
     let resolved = draft.finish(None);
     resolved.is_ok_and(|resolved| resolved.config.paths().summary().exists())
 }
 
-/// Whether two paths are the same folder, by whatever names.
+/// Whether two paths lead to the same folder.
 fn is_same(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {
         (Ok(a), Ok(b)) => a == b,
@@ -99,8 +99,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// Where the results of a checkpoint lie that is not its run's own: below its folder, or beside
-/// its file.
+/// The results folder of a checkpoint outside its run: in its folder, or beside its file.
 fn results_of(checkpoint: &Path) -> PathBuf {
     if checkpoint.is_dir() {
         return checkpoint.join("results");

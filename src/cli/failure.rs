@@ -9,7 +9,7 @@ use super::{GlobalArgs, stop};
 use crate::{
     device::{self, DeviceError},
     finetune, pretrain, terminal,
-    train::memory_plan::TooLarge,
+    train::{memory_plan::TooLarge, prediction_memory::BudgetTooSmall},
 };
 
 /// Exit code for wrong usage or bad data.
@@ -54,7 +54,10 @@ impl Failure {
             Some(Self::Stopped)
         } else if cause.downcast_ref().is_some_and(is_closed) {
             Some(Self::OutputClosed)
-        } else if cause.is::<device::Error>() || cause.is::<DeviceError>() || cause.is::<TooLarge>()
+        } else if cause.is::<device::Error>()
+            || cause.is::<DeviceError>()
+            || cause.is::<TooLarge>()
+            || cause.is::<BudgetTooSmall>()
         {
             Some(Self::Device)
         } else {

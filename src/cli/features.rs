@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     counted::counted,
     data::{self, split::Split},
-    durable_file::{spare_inputs, write_whole},
+    durable_file::{pack_by_name, spare_inputs, write_whole},
     finetune::model_files,
     tasks::{
         kind::{heads, task},
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// All files in the folders of a run's tasks: what they are and what they are learnt from.
+/// All files in the folders of a run's tasks: descriptions and data.
 pub(super) fn task_files(config: &Config) -> Vec<PathBuf> {
     let folders = config.task_names.iter();
     let folders = folders.map(|task| config.paths().task_folder(task));
@@ -51,12 +51,12 @@ pub struct FeaturesArgs {
     /// test_mismatched and diagnostic
     #[arg(long, value_name = "SPLIT", value_parser = SPLITS, hide_possible_values = true)]
     pub split: String,
-    /// Output file
+    /// Output file; a name that ends in .gz is packed with gzip
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: PathBuf,
 }
 
-/// The names of all tasks' files.
+/// The names of all data splits of all tasks.
 const SPLITS: [&str; 8] = [
     "train",
     "dev",
@@ -68,7 +68,7 @@ const SPLITS: [&str; 8] = [
     "diagnostic",
 ];
 
-/// Featurises and writes; several tasks stand one after the other.
+/// Featurises and writes the tasks, one after the other.
 pub(super) fn run(
     args: &FeaturesArgs,
     global: &GlobalArgs,
@@ -112,7 +112,9 @@ pub(super) fn run(
         files.push(file);
     }
     let written = write_whole(&args.output, |out| {
-        files.iter().try_for_each(|file| file.write_features(out))
+        pack_by_name(&args.output, out, |out| {
+            files.iter().try_for_each(|file| file.write_features(out))
+        })
     });
     written.map_err(|source| data::Error::Write {
         path: args.output.clone(),

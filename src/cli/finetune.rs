@@ -76,7 +76,7 @@ pub struct FinetuneArgs {
     pub dry_run: bool,
 }
 
-/// Trains and evaluates, and prints the figures of each trial.
+/// Trains and evaluates, and prints the scores of each trial.
 pub(super) fn run(
     args: &FinetuneArgs,
     global: &GlobalArgs,
@@ -101,20 +101,20 @@ pub(super) fn run(
     Ok(())
 }
 
-/// How a run is begun.
+/// How a run starts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Course {
     pub restart: bool,
-    /// Ends before anything is written.
+    /// Stop before anything is written.
     pub dry_run: bool,
-    /// The only trial.
+    /// The only trial to run.
     pub trial: Option<usize>,
-    /// Takes from a checkpoint that is converted, besides what it says about itself, the threshold
-    /// that was chosen for its record.
+    /// For a checkpoint that is converted, also use the threshold chosen for its record, besides what the
+    /// checkpoint says about itself.
     pub calibrated: bool,
     /// The recorded order of the training features.
     pub replay: Option<PathBuf>,
-    /// The file that the hyper-parameters were given in.
+    /// The file with the hyper-parameters.
     pub hparams: Option<PathBuf>,
 }
 
@@ -131,8 +131,7 @@ impl Course {
     }
 }
 
-/// Completes a configuration by what its checkpoint says, and runs it on the device that was asked
-/// for.
+/// Completes a configuration with what its checkpoint says, and runs it on the requested device.
 pub(super) fn run_draft(
     draft: &Draft,
     compute: &ComputeArgs,
@@ -140,7 +139,7 @@ pub(super) fn run_draft(
     ranks: &Ranks,
     course: Course,
 ) -> anyhow::Result<(Config, Outcome)> {
-    // What contradicts the checkpoint is said before it is converted.
+    // Contradictions with the checkpoint are reported before it is converted.
     let (resolved, facts) = run_model::found(draft)?;
     check_trial(&resolved.config, course.trial)?;
     let stored = facts.as_ref().map(|facts| facts.record.heads.clone());
@@ -162,7 +161,7 @@ pub(super) fn run_draft(
             .init_checkpoint()
             .is_some_and(|path| has_record(&path));
         let found = first_and_then_others(ranks, || Ok(run_model::record(&draft, progress)?))?;
-        // A checkpoint that was converted may have a threshold that was chosen for its record.
+        // A converted checkpoint may have a threshold that was chosen for its record.
         if let Some(found) = found.as_ref().filter(|_| course.calibrated && converts) {
             take_answering(&mut draft, &found.path, progress)?;
         }
@@ -201,10 +200,10 @@ pub(super) fn run_draft(
     Ok((config, outcome))
 }
 
-/// Takes what is not given from the model in `folder`: how it answers.
+/// For settings that are not given, takes those of the model in `folder` that determine how it answers.
 ///
 /// # Errors
-/// A `config.json` that cannot be read.
+/// If its `config.json` cannot be read.
 pub(super) fn take_answering(
     draft: &mut Draft,
     folder: &Path,
@@ -219,13 +218,13 @@ pub(super) fn take_answering(
     Ok(())
 }
 
-/// Whether what lies at a path is converted to a record, and is none itself.
+/// Whether the checkpoint at a path is converted to a record, not a record itself.
 pub(super) fn has_record(checkpoint: &Path) -> bool {
     checkpoints_convert::is_checkpoint(checkpoint)
         && !checkpoints_convert::is_fine_tuned(checkpoint)
 }
 
-/// Commands for the model and the report that a run has left, or the `trial` that was asked for.
+/// Prints commands for the model and the report of the run, or of the requested `trial`.
 fn print_next(
     config: &Config,
     trial: Option<usize>,
@@ -234,7 +233,7 @@ fn print_next(
 ) -> anyhow::Result<()> {
     let paths = config.paths();
     let report = Some(paths.report()).filter(|report| config.do_eval && report.is_file());
-    // Unless all are kept, only the last trial's folder is there.
+    // Unless all models are kept, only the last trial's folder remains.
     let trials = trial.into_iter().chain(1..=config.num_trials);
     let mut folders = trials.map(|trial| paths.model_dir(trial));
     let model = folders.find(|folder| config.do_train && folder.join("model.bpk").is_file());
@@ -246,7 +245,7 @@ fn print_next(
     let form = described.as_ref().map(|described| described.asking.form());
     let next = NextSteps {
         report: report.as_deref(),
-        // One that does not say what it is cannot be asked.
+        // A model without a description cannot be queried.
         checkpoint: model.as_deref().filter(|_| form.is_some()),
         asked: &example(form.unwrap_or(Form::Question)),
         compute,
@@ -254,7 +253,7 @@ fn print_next(
     next.print(out)
 }
 
-/// A table of each task's figures, or the JSON of all trials that are finished.
+/// Prints a table of each task's scores, or the JSON of all finished trials.
 pub(super) fn print_results(
     outcome: &Outcome,
     config: &Config,

@@ -58,7 +58,7 @@ impl HparamsArgs {
         self.preset.is_some() || self.data_dir.is_some() || !self.given.is_empty()
     }
 
-    /// The configuration of the run, on folders whose names stand for any if none are given.
+    /// The configuration of the run; placeholders stand for folders that are not given.
     fn resolve(&self) -> anyhow::Result<Config> {
         let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
         given.extend(self.given.read(None)?);
@@ -74,10 +74,10 @@ impl HparamsArgs {
     }
 }
 
-/// Writes the list.
+/// Prints the list.
 ///
 /// # Errors
-/// When no key has the part that was asked for, or `out` takes no more.
+/// If no key contains the requested text, or writing to `out` fails.
 pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let part = args.part.as_deref().unwrap_or("");
     let rows = match args.pretrain {
@@ -118,7 +118,7 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     }
     for preset in presets {
         let ShownPreset { name, meaning, .. } = preset;
-        // With blanks, between which a terminal breaks its lines.
+        // With spaces, where a terminal can break lines.
         let hparams = json_text(&json!(preset.hparams));
         let hparams = String::from_utf8_lossy(&hparams);
         writeln!(out, "\n--preset {name}: {meaning}\n    {hparams}")?;
@@ -129,7 +129,7 @@ pub fn run(args: &HparamsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyh
     Ok(())
 }
 
-/// Writes what a run would have, and beside it the default where that is another.
+/// Prints the settings of a run, each with the default if that differs.
 fn write_run(
     args: &HparamsArgs,
     rows: &[Hparam],
@@ -156,7 +156,7 @@ fn write_run(
     }
     for row in rows {
         let value = values.get(&row.key).unwrap_or(&row.default);
-        // A default in braces is what the run's own folders make of it.
+        // A default in braces is resolved from the run's own folders.
         let default = match row.default.as_str() {
             Some(template) if template.contains('{') => String::new(),
             _ if *value == row.default => String::new(),

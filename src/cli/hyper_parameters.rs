@@ -55,16 +55,16 @@ impl GivenArgs {
         self.hparams.is_none() && self.sets.is_empty()
     }
 
-    /// The file that `--hparams` names, if it names one.
+    /// The file given by `--hparams`, if it is a file.
     pub fn file(&self) -> Option<&Path> {
         let file = self.hparams.as_deref();
         file.filter(|text| text.ends_with(".json")).map(Path::new)
     }
 
-    /// What the flags give; `precision` is that of `--precision`, which wins.
+    /// The hyper-parameters from all flags; `precision` is that of `--precision`, which takes precedence.
     ///
     /// # Errors
-    /// When the text is not JSON or the file cannot be read.
+    /// If the text is not JSON or the file cannot be read.
     pub fn read(&self, precision: Option<Precision>) -> Result<Map<String, Value>, config::Error> {
         let mut given = given::read(self.hparams.as_deref(), &self.sets)?;
         if let Some(precision) = precision {
@@ -75,17 +75,17 @@ impl GivenArgs {
 }
 
 impl RunArgs {
-    /// The run as far as it is known without its checkpoint.
+    /// The run, as far as it is known without its checkpoint.
     ///
     /// # Errors
-    /// When a hyper-parameter is unknown or wrong.
+    /// If a hyper-parameter is unknown or wrong.
     pub fn draft(&self, precision: Option<Precision>) -> Result<Draft, config::Error> {
         let mut given = self.preset.map(Preset::hparams).unwrap_or_default();
         given.extend(self.given.read(precision)?);
         Draft::new(&self.data_dir, &self.model_name, &given)
     }
 
-    /// The same of a run that was made: its tasks may be given in another order than it was.
+    /// The same for an existing run: its tasks may be given in a different order.
     ///
     /// # Errors
     /// As [`RunArgs::draft`].
@@ -108,7 +108,7 @@ impl RunArgs {
         Draft::new(&self.data_dir, &self.model_name, &given)
     }
 
-    /// The memory to use at most: `flag`, or else the preset's.
+    /// The memory budget: `flag`, else the preset's.
     pub fn memory_budget(&self, flag: Option<ByteSize>) -> Option<ByteSize> {
         flag.or(self.preset.and_then(Preset::memory_budget).map(ByteSize))
     }

@@ -20,7 +20,7 @@ pub struct ManArgs {
 /// Writes the pages.
 ///
 /// # Errors
-/// When the folder or `out` cannot be written.
+/// If the folder or `out` cannot be written.
 pub fn run(args: &ManArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.folder {
         None => Ok(clap_mangen::Man::new(Cli::command()).render(out)?),

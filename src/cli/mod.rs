@@ -1,8 +1,8 @@
-//! What the user types: global flags and the list of commands.
+//! The command line: global flags and the list of commands.
 //!
-//! One file a command, without logic of its own; what several commands share stands in [`compute`] and
-//! [`hyper_parameters`] (flags), `session` (the device and what is opened on it) and `run_model` (what a
-//! run begins with). `main` parses, calls [`run`] and lets [`Failure`] tell what went wrong.
+//! Each command has one file, without logic of its own. Shared parts are in [`compute`] and
+//! [`hyper_parameters`] (flags), `session` (the device and what is opened on it) and `run_model` (the model
+//! that a run starts from). `main` parses, calls [`run`] and lets [`Failure`] report errors.
 
 use std::{io::Write, path::Path};
 
@@ -44,6 +44,7 @@ pub mod report;
 mod report_page;
 mod run_model;
 mod run_report;
+mod run_trials;
 pub mod runs;
 pub mod runtime_folder;
 pub mod score;
@@ -111,7 +112,7 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
-    /// What is told on standard error while a command works.
+    /// Progress on standard error.
     fn progress(&self) -> Progress {
         Progress::new(match (self.quiet, self.json) {
             (true, _) => Output::Quiet,
@@ -152,7 +153,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether graphics drivers are asked.
+    /// Whether the command queries graphics drivers.
     pub fn uses_device(&self) -> bool {
         !matches!(
             self,
@@ -177,7 +178,7 @@ impl Command {
 /// Runs the command and writes its results to `out`.
 ///
 /// # Errors
-/// Whatever stops the command; [`Failure`] tells what it means.
+/// Any error that ends the command; [`Failure`] classifies it.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     stop::listen();
     match &cli.command {
@@ -219,8 +220,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Prints what is said about a file: on standard output, or on standard error if the file itself
-/// goes to standard output.
+/// Prints information about a file: on standard output, or on standard error if the file itself goes to
+/// standard output.
 fn print_beside(
     file: &Path,
     out: &mut dyn Write,
@@ -235,8 +236,7 @@ fn print_beside(
     Ok(())
 }
 
-/// The same of what programs read: an object on standard output, or the event `result` on standard
-/// error.
+/// The same for programs: an object on standard output, or the event `result` on standard error.
 fn print_json_beside(
     file: &Path,
     told: serde_json::Value,

@@ -1,4 +1,4 @@
-//! The model that a command is given.
+//! Finds the model given to a command.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::{
     user_cache,
 };
 
-/// Finds the record that `path` stands for, with a bar while a checkpoint is converted and a line
-/// about what was written where. `home` is `DIR/models/NAME` of a run.
+/// Finds the record for `path`, with a progress bar while a checkpoint is converted and a line that says what
+/// was written where. `home` is a run's `DIR/models/NAME`.
 pub(super) fn find_model(
     path: &Path,
     home: Option<&Path>,
@@ -31,11 +31,11 @@ pub(super) fn find_model(
     found
 }
 
-/// The fine-tuned model at `path`, converted if need be and not opened yet; of several tasks the chosen
-/// one answers.
+/// The fine-tuned model at `path`, converted if necessary and not yet opened; if it has several tasks, the
+/// chosen one answers.
 ///
 /// # Errors
-/// No model there, or one that does not say what it is.
+/// If there is no model, or it has no description.
 pub(super) fn describe_model(
     path: &Path,
     choice: TaskChoice<'_>,
@@ -45,12 +45,12 @@ pub(super) fn describe_model(
     Ok(Described::of(&found, choice)?)
 }
 
-/// Says which task answers, where the model has several and none was `given`.
+/// Reports which task answers, if the model has several and none was `given`.
 pub(super) fn say_task(given: Option<&str>, described: &Described, progress: &Progress) {
     let tasks: Vec<&str> = described.tasks().collect();
     if given.is_none() && tasks.len() > 1 {
         progress.note(&format!(
-            "task {} answers, of {}; --task NAME chooses another",
+            "using task {} of {}; --task NAME chooses another",
             described.task(),
             tasks.join(", ")
         ));

@@ -1,5 +1,4 @@
-//! What one would do after a run, as commands that can be pasted into the shell: open the report,
-//! ask, serve.
+//! Suggests what to do after a run, as commands to paste into a shell: open the report, ask, serve.
 
 use std::{ffi::OsString, io::Write, path::Path};
 
@@ -10,17 +9,17 @@ use crate::{
     tasks::asked::{Asked, Form},
 };
 
-/// What the commands speak of.
+/// What the commands refer to.
 pub(super) struct NextSteps<'a> {
     pub report: Option<&'a Path>,
-    /// Folder of the fine-tuned model, if it can be asked.
+    /// Folder of the fine-tuned model, if it can be queried.
     pub checkpoint: Option<&'a Path>,
-    /// What it is asked.
+    /// The input for `electra ask`.
     pub asked: &'a Asked,
     pub compute: &'a ComputeArgs,
 }
 
-/// Something to ask of a model that takes this form.
+/// Example input for a model of this form.
 pub(super) fn example(form: Form) -> Asked {
     match form {
         Form::Question => Asked::question(
@@ -37,7 +36,7 @@ pub(super) fn example(form: Form) -> Asked {
     }
 }
 
-/// What opens a page, as the system at hand has it.
+/// The system's command for opening a page.
 const OPEN: &str = if cfg!(windows) {
     "explorer"
 } else if cfg!(target_os = "macos") {
@@ -47,7 +46,7 @@ const OPEN: &str = if cfg!(windows) {
 };
 
 impl NextSteps<'_> {
-    /// Prints a line a command, and nothing after them.
+    /// Prints one line per command, and nothing after them.
     pub fn print(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let asks = self.checkpoint.is_some();
         let steps = [
@@ -91,7 +90,7 @@ impl NextSteps<'_> {
         Ok(())
     }
 
-    /// The flags of the device, where neither the default nor the environment says the same.
+    /// The device flags, unless the default or the environment has the same effect.
     fn device(&self) -> String {
         let device = self.compute.device;
         if device == DeviceRequest::Auto || std::env::var_os("ELECTRA_DEVICE").is_some() {

@@ -1,4 +1,4 @@
-//! `electra predict`: what a model says of every question, text or sentence of a file.
+//! `electra predict`: a model's predictions for every question, text or sentence in a file.
 
 use std::{io::Write, path::PathBuf};
 
@@ -70,8 +70,7 @@ pub struct PredictArgs {
     pub compute: ComputeArgs,
 }
 
-/// Answers the file as the model's task does. What can be wrong is found before a device is opened and
-/// hours are spent.
+/// Predicts as the model's task does. Errors are detected before a device is opened and hours are spent.
 pub(super) fn run(
     args: &PredictArgs,
     global: &GlobalArgs,
@@ -182,7 +181,7 @@ fn questions(
         ..Origin::of_command(&args.checkpoint)
     };
     files.write(&predictions, &args.data, None, threshold, &origin)?;
-    // Without no-answer scores nothing is held back.
+    // Without no-answer scores, no answer is suppressed.
     let unanswered = predictions.iter().any(|p| p.null_odds.is_some()).then(|| {
         let outputs = test_outputs(&predictions, threshold);
         outputs.iter().filter(|(_, text)| text.is_empty()).count()
@@ -204,7 +203,8 @@ fn questions(
     });
     writeln!(
         out,
-        "{questions} questions answered{held_back}: {}",
+        "{} answered{held_back}: {}",
+        counted(questions, "question"),
         printable(&args.output.display().to_string())
     )?;
     Ok(())

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::{
     GlobalArgs,
     compute::ComputeArgs,
+    data::pretrain::verify,
     ranked::{device_of, tell_devices},
     session::Session,
     stop,
@@ -143,6 +144,10 @@ pub(super) fn run(
             Batches::recorded(&config, &vocab, masking, recorded)
         }
     };
+    // Damage that makes other ids of ids would be trained on.
+    if let Some(examples) = batches.examples() {
+        verify(examples, &global.progress())?;
+    }
     let mut compute = args.compute.clone();
     compute.device = device_of(compute.device, ranks);
     let session = Session::open(&compute, global)?;
@@ -156,7 +161,7 @@ pub(super) fn run(
     if let Some(offer) = Arithmetic::offer(&session.chosen, config.precision) {
         progress.note(&offer);
     }
-    // An evaluation holds neither moments nor gradients, so that a step's plan says nothing of it.
+    // An evaluation has neither moments nor gradients, so a training step's memory plan does not apply.
     let memory = match config.do_train {
         true => Some(within_memory(&config, arithmetic, &session)?),
         false => None,
@@ -216,8 +221,8 @@ fn parse_hours(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What is given: the preset, what the model says that a run goes on from, and over both what the user
-/// says; and that model's own vocabulary.
+/// The hyper-parameters in order of precedence: those that the user gives, those of the model that the run
+/// continues from, the preset. Also returns that model's vocabulary.
 fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Option<Vocabulary>)> {
     let mut user = given::read(args.hparams.as_deref(), &args.sets)?;
     if let Some(precision) = args.compute.precision {
@@ -230,7 +235,7 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     if user.get("hours").is_some_and(|hours| !hours.is_null()) {
         given.shift_remove("num_train_steps");
     }
-    // Of a preset's hyper-parameters, those that debug makes small.
+    // Of the preset, only those that `debug` reduces.
     if user.get("debug") == Some(&Value::Bool(true)) {
         for key in ["num_train_steps", "train_batch_size"] {
             given.shift_remove(key);
@@ -240,7 +245,7 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     if args.preset == Some(PretrainPreset::Continue) {
         let Some(Value::String(path)) = user.get("init_checkpoint") else {
             bail!(
-                "--preset continue: expected a model to go on from, found none; give --set \
+                "--preset continue: expected a model to continue from, found none; give --set \
                  init_checkpoint=PATH: a released zip or folder, or the folder of another run"
             );
         };
@@ -250,7 +255,7 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     }
     let overrides = given.get(OVERRIDES).cloned();
     given.extend(user);
-    // Of the network, too, only what is given wins.
+    // For the network too, only given values take precedence.
     if let (Some(Value::Object(mut all)), Some(Value::Object(won))) =
         (overrides, given.get(OVERRIDES))
     {
@@ -260,14 +265,14 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     Ok((given, own))
 }
 
-/// Refuses to go on from a model with the tokens of another.
+/// Refuses to continue from a model with another vocabulary.
 fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyhow::Result<()> {
     let name = own.file.display().to_string();
     let own = Vocab::parse(&String::from_utf8_lossy(&own.bytes), &name)?;
     ensure!(
         settings::Vocabulary::of(&own) == settings::Vocabulary::of(vocab),
-        "{}: expected the vocabulary of the model that the run goes on from, found another, by which its \
-         tokens mean other words; give --set vocab_file={}",
+        "{}: expected the vocabulary of the model that the run continues from, found another, whose ids \
+         stand for other tokens; give --set vocab_file={}",
         vocab_file.display(),
         match name.ends_with(".txt") {
             true => name,
@@ -277,8 +282,8 @@ fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyho
     Ok(())
 }
 
-/// As many examples at once as the memory holds and a slow device computes before its driver ends the
-/// launch, and layers computed again where too few would fit.
+/// Chooses the largest micro-batch that fits in memory and that a slow device computes before its driver
+/// aborts the launch; recomputes layers if too few examples would fit.
 fn within_memory(
     config: &PretrainConfig,
     arithmetic: Arithmetic,
@@ -298,7 +303,7 @@ fn within_memory(
     Ok(plan)
 }
 
-/// How text becomes tokens: files of ours say it.
+/// How text is tokenised, as recorded in files of examples made by this program.
 fn letters(config: &PretrainConfig, batches: &Batches) -> Letters {
     let sources = batches.examples().map_or(&[][..], |it| it.sources());
     let told = sources.iter().find_map(|source| match source {

@@ -1,4 +1,4 @@
-//! `electra quickstart`: the whole pipeline on data and a model that the program carries.
+//! `electra quickstart`: the whole pipeline on built-in data and a built-in model.
 
 use std::{io::Write, path::PathBuf, time::Instant};
 
@@ -43,7 +43,7 @@ pub struct QuickstartArgs {
     pub compute: ComputeArgs,
 }
 
-/// Runs the pipeline and prints what it measured.
+/// Runs the pipeline and prints its measurements.
 pub(super) fn run(
     args: &QuickstartArgs,
     global: &GlobalArgs,
@@ -88,7 +88,7 @@ pub(super) fn run(
         Asked::Text { a, b: Some(b) } => write!(said, "\nfirst:  {a}\nsecond: {b}\nreply:  ")?,
     }
     shown_reply::print(&reply, &asked, Marks::of_stdout(), &mut said)?;
-    // Here too a terminal gets lines that fit it; the commands below stay whole.
+    // Lines are wrapped to the terminal here too; the commands below stay whole.
     let columns = terminal::output_columns().unwrap_or(usize::MAX);
     for line in String::from_utf8_lossy(&said).lines() {
         writeln!(out, "{}", terminal::wrapped(line, columns))?;
@@ -109,7 +109,7 @@ pub(super) fn run(
     next.print(out)
 }
 
-/// What was measured before and after, in a table.
+/// A table of the scores before and after training.
 fn print_figures(
     lesson: Lesson,
     outcome: &quickstart::Outcome,

@@ -113,7 +113,7 @@ fn parse_metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
 }
 
-/// Writes the page and prints what stands out, or as JSON.
+/// Writes the page and prints the main figures, or JSON.
 pub(super) fn run(
     args: &ReportArgs,
     global: &GlobalArgs,
@@ -131,7 +131,7 @@ pub(super) fn run(
     }
 }
 
-/// The page of a pre-training run.
+/// Writes the page of a pre-training run.
 fn of_pretraining(
     folder: &Path,
     page: &PageArgs,
@@ -164,7 +164,7 @@ fn of_pretraining(
     })
 }
 
-/// The page of answers to a file of questions.
+/// Writes the page of answers to a file of questions.
 fn of_answers(
     args: &ReportArgs,
     [data, predictions]: [&PathBuf; 2],
@@ -196,7 +196,7 @@ fn of_answers(
     }
     if args.null_odds.is_some() && task.no_answer.is_none() {
         log::warn!(
-            "the {} metric has no use for --null-odds: the report is made without",
+            "the {} metric does not use --null-odds: it is ignored",
             task.analysis.metric
         );
     }
@@ -252,7 +252,7 @@ fn of_answers(
     })
 }
 
-/// The scores, by what they were reached, and how many answers are wrong in which way.
+/// Prints the scores, the data and settings behind them, and how many answers are wrong in which way.
 fn print_analysis(analysis: &Analysis, basis: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     for (key, figure) in analysis.scores.iter() {
         writeln!(out, "{key:24}{:>10}", shown(&analysis.scores, key, figure))?;
@@ -274,7 +274,7 @@ fn print_analysis(analysis: &Analysis, basis: &str, out: &mut dyn Write) -> anyh
     Ok(())
 }
 
-/// The folder that a log lies in, which names the run; logs are all called alike.
+/// The folder of a log, which names the run; all logs have the same file name.
 fn log_name(path: &Path) -> String {
     let folder = path.parent().and_then(|folder| folder.file_name());
     folder

@@ -1,4 +1,4 @@
-//! The page that `electra report` writes, whatever it is of.
+//! Flags for the page that `electra report` writes.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The model that a run begins with: what it says about itself completes the configuration.
+//! The model that a run starts from; what it says about itself completes the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,10 @@ use crate::{
     text::{tokenizer::Tokenizer, vocab::Vocab},
 };
 
-/// A whole configuration and what its checkpoint said; nothing is converted and nothing written.
+/// The complete configuration, and what its checkpoint said; converts and writes nothing.
 ///
 /// # Errors
-/// A checkpoint that contradicts what was given, or that cannot be converted.
+/// If the checkpoint contradicts what was given, or cannot be converted.
 pub(super) fn described(draft: &Draft) -> anyhow::Result<(Resolved, Option<CheckpointFacts>)> {
     let facts = match draft.init_checkpoint() {
         Some(checkpoint) => describe(&checkpoint)?,
@@ -31,14 +31,14 @@ pub(super) fn described(draft: &Draft) -> anyhow::Result<(Resolved, Option<Check
     Ok((resolved, facts))
 }
 
-/// The same of a run, which needs the checkpoint that it begins with.
+/// The same for a run that requires its checkpoint.
 ///
 /// # Errors
-/// As [`described`], and no model where the checkpoint should be.
+/// As [`described`], and if there is no model at the checkpoint's path.
 pub(super) fn found(draft: &Draft) -> anyhow::Result<(Resolved, Option<CheckpointFacts>)> {
     let (resolved, facts) = described(draft)?;
     match draft.init_checkpoint() {
-        // A record without a description is a model all the same.
+        // A record without a description is still a model.
         Some(checkpoint) if facts.is_none() && !checkpoint.join("model.bpk").is_file() => {
             Err(named_instead(draft, &checkpoint)
                 .unwrap_or_else(|| explain(&checkpoint))
@@ -48,7 +48,7 @@ pub(super) fn found(draft: &Draft) -> anyhow::Result<(Resolved, Option<Checkpoin
     }
 }
 
-/// Which names to give where the model's name is that of a folder of models, `.` above all.
+/// Names to suggest if the model's name is that of a folder of models, such as `.`.
 fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
     let named = draft.pretrained_model();
     if draft.is_given("init_checkpoint") || checkpoint != named {
@@ -68,19 +68,18 @@ fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
     })
 }
 
-/// The record that the run begins with, which its checkpoint is converted to if need be; `None` if it
-/// begins with random weights.
+/// The record that the run starts from, converted from its checkpoint if necessary; `None` if it starts from
+/// random weights.
 ///
 /// # Errors
-/// No model there, or one that cannot be converted.
+/// If there is no model, or it cannot be converted.
 pub(super) fn record(draft: &Draft, progress: &Progress) -> Result<Option<ModelFolder>, Error> {
     let home = draft.pretrained_model();
     let find = |checkpoint: PathBuf| find_model(&checkpoint, Some(&home), progress);
     draft.init_checkpoint().map(find).transpose()
 }
 
-/// The same once there is a [`record`]; `facts` are those that [`found`] has. The vocabulary is then a
-/// file.
+/// The same once there is a [`record`]; `facts` are those from [`found`]. The vocabulary is then a file.
 ///
 /// # Errors
 /// As [`found`].
@@ -93,7 +92,7 @@ pub(super) fn opened(
         return Ok(draft.finish(None)?.config);
     };
     let record = describe_record(&found.path)?;
-    // The record may have been corrected by hand; its source knows what it states.
+    // The record may have been edited by hand; its source knows the original facts.
     let facts = match (facts, record) {
         (Some(source), Some(record)) => {
             Some(record.stated_by(&source.record, source.states_case, source.case_files))
@@ -106,7 +105,7 @@ pub(super) fn opened(
 /// The tokenizer of a run whose checkpoint may not be converted yet.
 ///
 /// # Errors
-/// A vocabulary that does not fit the model, or neither a vocabulary nor a model.
+/// If the vocabulary does not fit the model, or there is neither a vocabulary nor a model.
 pub(super) fn tokenizer(
     draft: &Draft,
     config: &Config,

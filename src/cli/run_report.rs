@@ -1,12 +1,11 @@
-//! `electra report` of a run: its tasks' predictions as an evaluation left them, whatever their kind.
+//! `electra report` for a run: its tasks' predictions as written by an evaluation, of every kind.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
@@ -19,13 +18,14 @@ use super::{
     print_beside, print_json_beside,
     report_page::PageArgs,
     run_model,
+    run_trials::{last, trial, trials_of},
 };
 use crate::{
     config::{Config, Draft, Paths, Preset, of_trial},
     data::split::Split,
     durable_file::spare_inputs,
-    eval::{result_file::read_results, results::TrialResults, taken::Taken},
-    finetune::{finished_trials, model_files},
+    eval::{results::TrialResults, taken::Taken},
+    finetune::model_files,
     model::description::describe,
     report::{Made, Report, Sections, TrainingCurve},
     step_record,
@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// How far a figure may lie from the one in the results, as a share of it.
+/// Relative tolerance between a score and the one in the results.
 const SAME: f64 = 1e-5;
 
 /// A run that a report may be of.
@@ -59,10 +59,10 @@ pub struct ReportedRun {
 }
 
 impl ReportedRun {
-    /// The run's flags as other commands have them, if it is given.
+    /// The run's flags in the form that other commands use, if a run is given.
     ///
     /// # Errors
-    /// When there are hyper-parameters without a run.
+    /// If hyper-parameters are given without a run.
     pub(super) fn args(&self) -> anyhow::Result<Option<RunArgs>> {
         match (&self.data_dir, &self.model_name) {
             (Some(data_dir), Some(model_name)) => Ok(Some(RunArgs {
@@ -73,14 +73,14 @@ impl ReportedRun {
             })),
             _ if self.given.is_empty() => Ok(None),
             _ => bail!(
-                "--set and --hparams are those of a run, and none is given: add --data-dir and \
-                 --model-name, or leave them out"
+                "--set and --hparams belong to a run, and none is given: add --data-dir and --model-name, \
+                 or leave them out"
             ),
         }
     }
 }
 
-/// Writes the page of a run and prints its figures, or as JSON.
+/// Writes the page of a run and prints its scores, or JSON.
 pub(super) fn run(
     run: &RunArgs,
     given_trial: Option<usize>,
@@ -92,13 +92,13 @@ pub(super) fn run(
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
-    let (numbers, trials) = trials_of(&config, &results)?;
-    // num_trials may not be given again, and a run may have been broken off.
+    let (numbers, trials) = trials_of(&draft, &config, &results)?;
+    // num_trials may differ from the run's, and a run may have been interrupted.
     let most = config
         .num_trials
         .max(numbers.last().copied().unwrap_or_default());
     let folders = (1..=most).map(|trial| draft.model_dir(trial));
-    // Unless all are kept, only the last trial's folder is there.
+    // Unless all models are kept, only the last trial's folder remains.
     let model = folders
         .rev()
         .find(|folder| folder.join("config.json").is_file());
@@ -109,7 +109,8 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let mut config = resolved.config;
-    let trial = trial(given_trial, &numbers, &results, config.num_trials)?;
+    let trial = trial(given_trial, &numbers, &results, config.num_trials)?
+        .or_else(|| last(&config, &numbers));
     let shown = match trial {
         Some(trial) => {
             let place = numbers.iter().position(|number| *number == trial);
@@ -117,7 +118,7 @@ pub(super) fn run(
         }
         None => trials.last(),
     };
-    // Those that were evaluated, if not all.
+    // The tasks that were evaluated, if not all.
     let scores = shown.iter().flat_map(|shown| &shown.tasks);
     let first = scores.filter_map(|(_, scores)| Taken::of(scores)).next();
     config.max_eval_examples = config.max_eval_examples.or(first.map(|taken| taken.first));
@@ -175,20 +176,20 @@ pub(super) fn run(
     })
 }
 
-/// Where the figures of a trial are not those that its predictions give, a line a task.
+/// Where a trial's scores differ from those that its predictions yield, one line per task.
 pub(super) fn disputed(results: &TrialResults, sections: &[Box<dyn Sections + '_>]) -> Vec<String> {
     let lines = results.tasks.iter().filter_map(|(task, scores)| {
         let section = sections.iter().find(|section| section.name() == task)?;
         let (key, there, here) = scores.iter().find_map(|(key, figure)| {
             let (there, here) = (figure.value(), section.scores().get(key)?);
-            // The losses behind a mean are written in the digits of an f32.
+            // The losses behind a mean are written with f32 precision.
             let same = (there - here).abs() <= SAME * there.abs().max(here.abs()).max(1.0);
             let same = same || (there.is_nan() && here.is_nan());
             (!same).then_some((key, there, here))
         })?;
         Some(format!(
-            "{task}: {key} is {there} in the results, but {here} by the predictions: one of the files \
-             was changed or is of another evaluation; evaluate the run again"
+            "{task}: {key} is {there} in the results, but {here} from the predictions: one of the files was \
+             changed or belongs to another evaluation; evaluate the run again"
         ))
     });
     lines.collect()
@@ -202,107 +203,7 @@ fn print_figures(task: &dyn Sections, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The figures of a run's trials and their numbers, in their order: those of its results, or those of all
-/// trials that are finished, if a process that ended one could not write it there.
-fn trials_of(config: &Config, results: &Path) -> anyhow::Result<(Vec<usize>, Vec<TrialResults>)> {
-    let told = match results.is_file() {
-        true => read_results(results)?,
-        false => Vec::new(),
-    };
-    let list = config.paths().trials();
-    let finished = |like| {
-        finished_trials(config.paths(), like).with_context(|| {
-            format!(
-                "{}: reading failed; check the path and its permissions",
-                list.display()
-            )
-        })
-    };
-    let all = finished(None)?;
-    let Some(numbers) = numbers_of(&told, &all) else {
-        // The results were changed, or are of another program.
-        let numbers = match all.len() == told.len() {
-            true => all.into_keys().collect(),
-            false => (1..=told.len()).collect(),
-        };
-        return Ok((numbers, told));
-    };
-    let like = numbers.last().or_else(|| all.keys().next_back()).copied();
-    let mut of_run = finished(like)?;
-    of_run.retain(|trial, _| *trial <= config.num_trials);
-    if of_run.len() > told.len() {
-        log::warn!(
-            "{}: expected {} trials, as many as are finished, found {}; the page has all, and the \
-             run's own command writes them there",
-            results.display(),
-            of_run.len(),
-            told.len()
-        );
-        return Ok(of_run.into_iter().unzip());
-    }
-    Ok((numbers, told))
-}
-
-/// The numbers of the trials whose figures the results tell, which lack those that others are still at;
-/// `None` if one of them is no finished trial's.
-fn numbers_of(
-    told: &[TrialResults],
-    finished: &BTreeMap<usize, TrialResults>,
-) -> Option<Vec<usize>> {
-    let figures = |trial: &TrialResults| {
-        let tasks = trial.tasks.iter();
-        let figures = tasks.flat_map(|(task, scores)| {
-            let figures = scores.iter();
-            // As bits, in which a figure that is no number equals itself.
-            figures
-                .map(move |(key, figure)| (task.clone(), key.to_owned(), figure.value().to_bits()))
-        });
-        figures.collect::<BTreeSet<_>>()
-    };
-    let mut rest = finished.iter();
-    let numbers = told.iter().map(|one| {
-        let wanted = figures(one);
-        let found = rest.find(|(_, own)| figures(own) == wanted);
-        found.map(|(trial, _)| *trial)
-    });
-    numbers.collect()
-}
-
-/// The trial whose files are read; `None` of a run of one, whose files do not name it. The run's trials are
-/// the ones of its results, by number, or without results the `planned` ones.
-fn trial(
-    given: Option<usize>,
-    done: &[usize],
-    results: &Path,
-    planned: usize,
-) -> anyhow::Result<Option<usize>> {
-    let last = done.last().copied().unwrap_or_default();
-    match given {
-        Some(trial) if last > done.len() => ensure!(
-            done.contains(&trial),
-            "--trial: expected one of {}, the trials in {}, found {trial}; give one of them",
-            done.iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
-            results.display()
-        ),
-        Some(trial) if last > 0 => ensure!(
-            (1..=last).contains(&trial),
-            "--trial: expected a number from 1 to {last}, the trials in {}, found {trial}; give one of them",
-            results.display()
-        ),
-        Some(trial) => ensure!(
-            (1..=planned).contains(&trial),
-            "--trial: expected a number from 1 to {planned}, the run's num_trials, found {trial}; give \
-             --set num_trials=N as the run had it"
-        ),
-        None => {}
-    }
-    Ok(given.filter(|_| last.max(planned) > 1))
-}
-
-/// The curves of the trials whose logs are there.
+/// The training curves of the trials whose logs exist.
 fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve>> {
     let mut curves = Vec::new();
     for trial in 1..=trials {
@@ -314,7 +215,7 @@ fn training(paths: Paths<'_>, trials: usize) -> anyhow::Result<Vec<TrainingCurve
     Ok(curves)
 }
 
-/// What the page must not take the place of, of a run of so many trials.
+/// Files that the page must not replace, for a run with `trials` trials.
 fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<PathBuf> {
     let paths = config.paths();
     let mut inputs = vec![
@@ -342,32 +243,4 @@ fn inputs(draft: &Draft, config: &Config, run: &RunArgs, trials: usize) -> Vec<P
     inputs.extend(task_files(config));
     inputs.extend(run.given.file().map(Path::to_owned));
     inputs
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::eval::figures::{Figure, Scores};
-
-    #[test]
-    fn results_are_known_by_the_figures_of_their_trials() {
-        let trial = |exact: f64| {
-            let mut scores = Scores::default();
-            scores.push("exact", Figure::Value(exact));
-            TrialResults {
-                tasks: vec![("squad".to_owned(), scores)],
-            }
-        };
-        let finished = [(1, 50.0), (2, 60.0), (4, f64::NAN)];
-        let finished = BTreeMap::from(finished.map(|(number, exact)| (number, trial(exact))));
-        let numbers = |told: &[f64]| {
-            let told: Vec<TrialResults> = told.iter().map(|exact| trial(*exact)).collect();
-            numbers_of(&told, &finished)
-        };
-        assert_eq!(numbers(&[50.0, f64::NAN]), Some(vec![1, 4]));
-        assert_eq!(numbers(&[60.0]), Some(vec![2]));
-        assert_eq!(numbers(&[]), Some(Vec::new()));
-        assert_eq!(numbers(&[50.0, 55.0]), None);
-        assert_eq!(numbers(&[60.0, 50.0]), None);
-    }
 }

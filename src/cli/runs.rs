@@ -1,4 +1,4 @@
-//! `electra runs`: the runs below a folder, with their figures and what they were told differently.
+//! `electra runs`: the runs below a folder, with their scores and the settings in which they differ.
 
 use std::{
     io::Write,
@@ -37,7 +37,7 @@ pub struct RunsArgs {
     pub folder: PathBuf,
 }
 
-/// Prints the list, or as JSON; what cannot be read is said on standard error.
+/// Prints the list, or JSON; reports on standard error what cannot be read.
 pub(super) fn run(args: &RunsArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let list = RunList::of(&args.folder)?;
     for (_, reason) in &list.unreadable {
@@ -45,8 +45,8 @@ pub(super) fn run(args: &RunsArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
     }
     if list.runs.is_empty() && list.unreadable.is_empty() {
         log::warn!(
-            "{}: no run below it; fine-tuning leaves the folder of a trial, with train_log.jsonl, in \
-             DIR/models/NAME/finetuning_models or where model_dir says",
+            "{}: no run found below it; fine-tuning writes the folder of each trial, with train_log.jsonl, \
+             to DIR/models/NAME/finetuning_models or to model_dir",
             args.folder.display()
         );
     }
@@ -58,19 +58,19 @@ pub(super) fn run(args: &RunsArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
     Ok(())
 }
 
-/// Whether the best score of each figure has a mark.
+/// Whether the best value of each metric is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Best {
     Marked,
     Unmarked,
 }
 
-/// Prints the list as programs read it.
+/// Prints the list as JSON.
 pub(super) fn print_json(list: &RunList, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", told(list))?)
 }
 
-/// Prints a table of the runs of the same tasks after the other; folders are told from `below`.
+/// Prints one table for the runs of each list of tasks; paths are relative to `below`.
 pub(super) fn print_runs(
     runs: &[MadeRun],
     below: &Path,
@@ -86,17 +86,17 @@ pub(super) fn print_runs(
         let rows = rows(&tasks, runs, below, best);
         write!(out, "{}", wide_table(&rows, terminal::output_columns()))?;
         if best == Best::Marked && runs.len() > 1 {
-            writeln!(out, "* the best of its column")?;
+            writeln!(out, "* best in its column")?;
         }
     }
     Ok(())
 }
 
-/// The runs of the same tasks under their columns.
+/// The runs of the same tasks, with column headers.
 fn rows(tasks: &str, runs: &[MadeRun], below: &Path, best: Best) -> Vec<Vec<String>> {
     let all: Vec<Map<String, Value>> = runs.iter().map(|run| settings(&run.config)).collect();
     let mut differing = differing(&all);
-    // It has a column of its own.
+    // It has its own column.
     differing.retain(|(key, _)| key != "model_name");
     let figures = figures(runs);
     let mut heads = vec![tasks.to_owned(), "model".to_owned(), "trials".to_owned()];
@@ -141,7 +141,7 @@ fn rows(tasks: &str, runs: &[MadeRun], below: &Path, best: Best) -> Vec<Vec<Stri
     rows
 }
 
-/// The figures that runs are told apart by: no counts, no losses, and none of a part of the examples.
+/// The metrics that distinguish runs: no counts, no losses, and none on a part of the examples.
 fn figures(runs: &[MadeRun]) -> Vec<(String, String)> {
     let mut figures = Vec::new();
     let results = runs.iter().flat_map(MadeRun::results);
@@ -165,10 +165,10 @@ fn is_whole(key: &str, scores: &Scores) -> bool {
     key != "loss" && !part.is_some_and(of_part)
 }
 
-/// Figures of which less is better.
+/// Metrics for which lower is better.
 const ERRORS: [&str; 2] = ["loss", "mse"];
 
-/// Whether no other run has a better figure.
+/// Whether no other run has a better value.
 fn is_best(run: &MadeRun, runs: &[MadeRun], task: &str, key: &str) -> bool {
     let sign = if ERRORS.contains(&key) { -1.0 } else { 1.0 };
     let rank = |run: &MadeRun| value(run, task, key).map(|value| sign * value);
@@ -178,7 +178,7 @@ fn is_best(run: &MadeRun, runs: &[MadeRun], task: &str, key: &str) -> bool {
     runs.len() > 1 && !runs.iter().filter_map(rank).any(|other| other > own)
 }
 
-/// A figure of a run: of several trials the mean.
+/// A metric of a run; the mean of several trials.
 fn value(run: &MadeRun, task: &str, key: &str) -> Option<f64> {
     if let Some(spread) = run.summary().and_then(|all| all.spread(task, key)) {
         return Some(spread.mean);
@@ -188,7 +188,7 @@ fn value(run: &MadeRun, task: &str, key: &str) -> Option<f64> {
     tasks.find(|(name, _)| name == task)?.1.get(key)
 }
 
-/// The same as tables show it: with the standard deviation of several trials.
+/// The same, formatted for a table: with the standard deviation of several trials.
 fn figure(run: &MadeRun, task: &str, key: &str) -> String {
     let spread = run.summary().and_then(|all| all.spread(task, key));
     match (value(run, task, key), spread) {
@@ -198,7 +198,7 @@ fn figure(run: &MadeRun, task: &str, key: &str) -> String {
     }
 }
 
-/// The list as programs read it.
+/// The list as JSON.
 fn told(list: &RunList) -> Value {
     let all: Vec<Map<String, Value>> = list.runs.iter().map(|run| settings(&run.config)).collect();
     let runs = list.runs.iter().zip(&all).map(|(run, settings)| {

@@ -1,4 +1,4 @@
-//! `electra score`: the official scorers, alone.
+//! `electra score`: the official scorers on their own.
 
 use std::{io::Write, path::PathBuf};
 
@@ -9,6 +9,7 @@ use clap::{
 
 use super::GlobalArgs;
 use crate::{
+    counted::counted_with,
     durable_file::spare_inputs,
     eval::json_file::write_json,
     tasks::qa::{
@@ -23,7 +24,7 @@ use crate::{
     },
 };
 
-/// The file in the folder of `--plots`.
+/// Name of the file in the folder of `--plots`.
 const CURVES: &str = "pr_curves.json";
 
 /// Score answers as the official SQuAD and MRQA scripts do
@@ -70,7 +71,7 @@ fn parse_metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Metric>())
 }
 
-/// Prints the scorer's figures under its keys, and on standard error by what they were reached.
+/// Prints the scorer's figures under its own keys, and on standard error what they are based on.
 pub(super) fn run(
     args: &ScoreArgs,
     global: &GlobalArgs,
@@ -93,7 +94,7 @@ pub(super) fn run(
         data: args.data.clone(),
         predictions: args.predictions.clone(),
         threshold: match basis.threshold {
-            // Without null odds there is none; one that was given is refused by the scorer.
+            // Without null odds there is no threshold; the scorer refuses one that was given.
             ThresholdChoice::At(threshold) if basis.null_odds.is_some() => Some(threshold),
             _ => args.threshold,
         },
@@ -125,26 +126,26 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Says which questions and predictions do not meet.
+/// Reports questions without predictions, and predictions without questions.
 fn tell_mismatch(report: &Report, metric: Metric) {
     if let Some(first) = report.missing.first() {
         log::warn!(
-            "{} questions have no prediction, {first} first; the {metric} script {}",
-            report.missing.len(),
+            "{} no prediction (the first is {first}); the {metric} script {}",
+            counted_with(report.missing.len(), "question", ["has", "have"]),
             match metric {
-                Metric::Squad1 => "counts them as wrong",
-                Metric::Squad2 => "leaves them out",
+                Metric::Squad1 => "counts such questions as wrong",
+                Metric::Squad2 => "leaves such questions out",
                 Metric::Mrqa => {
-                    "leaves them out as Google's code calls it, with --skip-no-answer; without that flag \
-                     it counts them as wrong"
+                    "leaves such questions out if called with --skip-no-answer, as by Google's code; \
+                     without that flag it counts them as wrong"
                 }
             }
         );
     }
     if let Some(first) = report.unknown.first() {
         log::warn!(
-            "{} predictions belong to no question of the data, {first} first; they are left out",
-            report.unknown.len()
+            "{} to no question in the data (the first is {first}); left out",
+            counted_with(report.unknown.len(), "prediction", ["belongs", "belong"])
         );
     }
 }

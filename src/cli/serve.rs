@@ -1,4 +1,4 @@
-//! `electra serve`: a page and an API for whatever a model was fine-tuned for.
+//! `electra serve`: a web page and an API for a fine-tuned model.
 
 use std::{
     io::Write,
@@ -68,14 +68,14 @@ pub struct ServeArgs {
     pub compute: ComputeArgs,
 }
 
-/// Opens the model, prints where it is served, and serves it until a signal comes.
+/// Opens the model, prints its address, and serves it until a signal arrives.
 pub(super) fn run(
     args: &ServeArgs,
     global: &GlobalArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let stop = stop::listen();
-    // Before the model: a port that is taken is told at once.
+    // Before the model is opened: an occupied port is reported at once.
     let bound = Bound::new(&args.host, args.port)?;
     let session = Session::open(&args.compute, global)?;
     let mut model = session.model(&args.checkpoint, TaskChoice::First)?;
@@ -87,7 +87,7 @@ pub(super) fn run(
     if let Some(given) = args.threshold {
         set_threshold(&mut models, given)?;
     }
-    // Shaders are compiled and a device that cannot compute shows before anybody asks.
+    // Compiles the shaders, and detects a device that cannot compute, before the first request.
     for model in &models {
         model.ask(&example(model.asking.form()))?;
     }
@@ -108,14 +108,14 @@ pub(super) fn run(
             printable(&name)
         )
     };
-    // A server outlives whoever started it: nobody need be there to read this.
+    // A server may outlive the process that started it, so nobody may be reading this.
     if writeln!(out, "{told}").and_then(|()| out.flush()).is_err() {
         session.progress.note(&told);
     }
     if !address.ip().is_loopback() {
         log::warn!(
-            "whoever reaches {address} can ask; what they ask travels in plain text. Put a proxy \
-             with TLS before it"
+            "anyone who reaches {address} can send requests, which are not encrypted: put a TLS proxy in \
+             front of it"
         );
     }
     let limits = Limits {
@@ -130,10 +130,10 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Holds answers back above `threshold` in the tasks that give no-answer scores.
+/// Suppresses answers above `threshold` in the tasks that give no-answer scores.
 ///
 /// # Errors
-/// When there is none.
+/// If no task does.
 fn set_threshold(models: &mut [FineTuned], threshold: f64) -> anyhow::Result<()> {
     let gives: Vec<bool> = models
         .iter()
@@ -148,7 +148,7 @@ fn set_threshold(models: &mut [FineTuned], threshold: f64) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What people call the checkpoint at `path`, whose record lies elsewhere: its folder, zip or prefix.
+/// The user's name for the checkpoint at `path`, whose record is elsewhere: its folder, zip or prefix.
 fn name_of(path: &Path) -> String {
     let is_zip = path
         .extension()

@@ -1,10 +1,11 @@
-//! The device of a command, opened once, and what is opened on it.
+//! A command's device, opened once, and what is opened on it.
 
 use std::path::Path;
 
 use super::{GlobalArgs, compute::ComputeArgs, model::describe_model};
 use crate::{
     config::{EncoderConfig, Precision},
+    counted::counted,
     device::{self, AdapterKind, ByteSize, Chosen},
     fine_tuned::{Described, FineTuned, TaskChoice},
     kernels::autotune::AutotuneCache,
@@ -89,11 +90,24 @@ impl<'a> Session<'a> {
         self.open_model(describe_model(checkpoint, choice, &self.progress)?)
     }
 
-    /// Opens a model from its description.
+    /// Opens a model from its description. If the flags give a memory budget, it answers within that, and
+    /// a line says so if fewer rows are computed at once for it.
     ///
     /// # Errors
-    /// If it is damaged, or lacks the head that answers.
+    /// If it is damaged, lacks the head that answers, or does not fit the budget.
     pub fn open_model(&self, described: Described) -> anyhow::Result<FineTuned> {
-        Ok(FineTuned::of(described, &self.chosen, self.precision())?)
+        let usual = described.config.predict_batch_size;
+        let mut model = FineTuned::of(described, &self.chosen, self.precision())?;
+        if let Some(budget) = self.compute.memory_budget {
+            let (rows, needed) = model.within(budget.0)?;
+            if rows < usual {
+                self.progress.note(&format!(
+                    "memory: {} of {budget} for a prediction; {} at once",
+                    ByteSize(needed),
+                    counted(rows, "row")
+                ));
+            }
+        }
+        Ok(model)
     }
 }

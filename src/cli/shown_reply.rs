@@ -3,12 +3,15 @@
 use std::io::Write;
 
 use super::excerpt::{Marks, excerpt, marked, printable};
-use crate::tasks::{
-    asked::Asked,
-    classification::reply::{ClassReply, ValueReply},
-    qa::{no_answer::threshold::signed, reply::QuestionReply},
-    reply::Reply,
-    tagging::reply::TagReply,
+use crate::{
+    counted::counted_with,
+    tasks::{
+        asked::Asked,
+        classification::reply::{ClassReply, ValueReply},
+        qa::{no_answer::threshold::signed, reply::QuestionReply},
+        reply::Reply,
+        tagging::reply::TagReply,
+    },
 };
 
 /// Number of candidate answers that are shown.
@@ -60,10 +63,10 @@ fn print_value(reply: &ValueReply, out: &mut dyn Write) -> anyhow::Result<()> {
             writeln!(out, "{value}  (from {min} to {max})")?;
         }
         Some([min, max]) => writeln!(out, "{value}  (outside {min} to {max})")?,
-        None if reply.own_scale => writeln!(out, "{value}  (on the scale of its training)")?,
+        None if reply.own_scale => writeln!(out, "{value}  (on the scale of the training labels)")?,
         None => writeln!(
             out,
-            "{value}  (0 is the least value of training, 1 the greatest)"
+            "{value}  (0 is the minimum of the training labels, 1 the maximum)"
         )?,
     }
     print_cut(reply.cut_tokens, out)
@@ -112,11 +115,11 @@ fn print_more(count: usize, what: &str, out: &mut dyn Write) -> anyhow::Result<(
 }
 
 fn print_cut(tokens: usize, out: &mut dyn Write) -> anyhow::Result<()> {
-    match tokens {
-        0 => Ok(()),
-        1 => Ok(writeln!(out, "1 token was cut off and not read")?),
-        tokens => Ok(writeln!(out, "{tokens} tokens were cut off and not read")?),
+    if tokens == 0 {
+        return Ok(());
     }
+    let tokens = counted_with(tokens, "token", ["was", "were"]);
+    Ok(writeln!(out, "{tokens} cut off and not read")?)
 }
 
 fn cut(text: &str) -> String {

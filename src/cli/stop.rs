@@ -47,7 +47,7 @@ static LISTENER: LazyLock<Listener> = LazyLock::new(|| {
 });
 
 impl Listener {
-    /// Installs a handler; `insisting` tells whether a second signal ends the process at once.
+    /// Installs a handler; `insisting` is whether a second signal ends the process at once.
     fn hear(&self, signal: i32, code: u8, insisting: bool) {
         // Handlers run in the order of registration: the last sets the flag that the second checks,
         // so that this one acts only when the signal comes again.
@@ -62,7 +62,7 @@ impl Listener {
             .and_then(|()| flag::register_usize(signal, self.code.clone(), code.into()))
             .and_then(|_| flag::register(signal, self.stop.asked().clone()));
         if let Err(error) = heard {
-            log::warn!("signal {signal} is not listened to: {error}");
+            log::warn!("signal {signal} cannot be handled: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Values that a shell completes although others are taken as well.
+//! Values that a shell completes although other values are accepted too.
 
 use std::ffi::OsStr;
 
@@ -14,7 +14,7 @@ pub(super) struct Suggested<P> {
     values: Vec<&'static str>,
 }
 
-/// Suggests `values` for what `parser` reads.
+/// Suggests `values` for the argument that `parser` parses.
 pub(super) fn suggested<P: TypedValueParser>(
     parser: P,
     values: impl IntoIterator<Item = &'static str>,

@@ -1,5 +1,5 @@
-//! `electra finetune --sweep`: a run for every combination of some settings' values, each in a place of its
-//! own, and their scores side by side.
+//! `electra finetune --sweep`: one run for every combination of some settings' values, each in its own
+//! folder, with a comparison of their scores.
 
 use std::{
     io::Write,
@@ -26,20 +26,20 @@ use crate::{
     train::run_lock,
 };
 
-/// More combinations than anybody waits for; each is checked before the first is run.
+/// Limit on combinations; each is checked before the first one runs.
 const MOST_CELLS: usize = 1_000;
 
-/// A combination of values, as a run.
+/// A combination of values, which is one run.
 struct Cell {
-    /// The values, as the folders of the run are called.
+    /// The values, as used in the run's folder names.
     name: String,
     draft: Draft,
-    /// The folders of its trials, before "_" and their numbers.
+    /// The folders of its trials, without `_` and number.
     model_dir: PathBuf,
 }
 
-/// Runs every cell that is not finished, or one trial of each, and prints the scores of all. What another
-/// process trains is passed over, so that several share the work.
+/// Runs every unfinished cell, or one trial of each, and prints the scores of all. Skips what another process
+/// is training, so that several can share the work.
 pub(super) fn run(
     args: &FinetuneArgs,
     global: &GlobalArgs,
@@ -61,14 +61,14 @@ pub(super) fn run(
         let (number, all) = (number + 1, cells.len());
         progress.note(&format!("cell {number} of {all}: {}", cell.name));
         match run_draft(&cell.draft, &compute, global, ranks, Course::of(args)) {
-            // With --trial the others are not this process's.
+            // With --trial, the others are not this process's task.
             Ok((_, outcome)) if args.trial.is_none() && !outcome.missing.is_empty() => {
                 elsewhere += 1;
             }
             Ok(_) => {}
             Err(error) if is_held(&error) => {
                 elsewhere += 1;
-                progress.note("another process trains it: passed over");
+                progress.note("skipped: another process is training it");
             }
             Err(error) => return Err(error).with_context(|| format!("cell {}", cell.name)),
         }
@@ -79,7 +79,7 @@ pub(super) fn run(
     }
     let runs = cells.iter().map(|cell| MadeRun::open(&cell.model_dir));
     let list = RunList {
-        // Another process may be about to make the folder.
+        // Another process may be about to create the folder.
         runs: runs.filter_map(|run| Some(run.ok()?.0)).collect(),
         unreadable: Vec::new(),
     };
@@ -93,7 +93,7 @@ pub(super) fn run(
     }
     if elsewhere > 0 {
         progress.note(&format!(
-            "{} with other processes: the same command gives the whole table when they are done",
+            "{} with other processes: repeat the command for the complete table when they are done",
             counted(elsewhere, "cell")
         ));
     }
@@ -108,7 +108,7 @@ fn is_held(error: &anyhow::Error) -> bool {
     )
 }
 
-/// Every combination, the first key's values changing slowest.
+/// Every combination; the first key's values change slowest.
 fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
     let mut combinations: Vec<Vec<String>> = vec![Vec::new()];
     let mut keys: Vec<&str> = Vec::new();
@@ -129,8 +129,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         );
         ensure!(
             decides(key) != Some(Decides::Place) || key == "init_checkpoint",
-            "--sweep {key}: says where something lies, and every cell has a place of its own; sweep another \
-             setting"
+            "--sweep {key}: is a path, and every cell has paths of its own; sweep another setting"
         );
         keys.push(key);
         let values = values_of(values);
@@ -159,7 +158,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         let mut run = args.run.clone();
         run.given.sets.extend(sets);
         let config = run.draft(args.compute.precision)?.finish(None)?.config;
-        // However a value was written, its cell has one name.
+        // A cell has one name, however its values are written.
         let hparams = config.hparams();
         let mut named = Vec::with_capacity(keys.len());
         for key in &keys {
@@ -181,7 +180,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         let model_dir = PathBuf::from(folder).join(&name);
         let place = model_dir.to_str().with_context(|| {
             format!(
-                "{}: not Unicode, which the places of cells need",
+                "{}: not Unicode, which the paths of cells must be",
                 model_dir.display()
             )
         })?;
@@ -197,7 +196,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
     Ok(cells)
 }
 
-/// Returns the value that a run has for a key, as text; `None` if runs have no such setting.
+/// A run's value for a key, as text; `None` if runs have no such setting.
 fn value(hparams: &Map<String, Value>, key: &str) -> Option<String> {
     let dotted = key
         .strip_prefix(OVERRIDES)
@@ -222,7 +221,7 @@ fn value(hparams: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// The values between commas; those inside of brackets and quotes part none.
+/// Splits values at commas, except inside brackets and quotes.
 fn values_of(text: &str) -> Vec<String> {
     let mut values = vec![String::new()];
     let (mut depth, mut quoted) = (0_usize, false);
@@ -281,7 +280,7 @@ mod tests {
         assert_eq!(last.model_dir, found[3].model_dir);
         let place = "d/models/m/finetuning_models/rte_model_sweep";
         assert_eq!(found[3].model_dir, PathBuf::from(place).join(names[3]));
-        // Alone, and written otherwise, it is the same cell.
+        // On its own and written differently, it is the same cell.
         let alone = parse(&["learning_rate=1e-4", "num_train_epochs=3.0"]).unwrap();
         assert_eq!(alone[0].model_dir, found[3].model_dir);
     }
@@ -306,7 +305,7 @@ mod tests {
             (&["learning_rate"][..], "expected KEY=V1,V2"),
             (&["learning_rate=1e-4,"], "between the commas"),
             (&["seed=1", "seed=2"], "given twice"),
-            (&["model_dir=a,b"], "says where something lies"),
+            (&["model_dir=a,b"], "is a path, and every cell"),
             (&["seed=1,1"], "two cells would be called seed=1"),
             (&["=1"], "expected a setting before the equals sign"),
             (&["use_tpu=true,false"], "this program ignores the setting"),

@@ -36,8 +36,8 @@ fn split_json(arguments: &[String]) -> Option<String> {
     let is_whole = serde_json::from_str::<serde_json::Value>(value).is_ok();
     (begins && !is_whole).then(|| {
         format!(
-            "--hparams got {value} alone: the shell took the JSON apart; give --set KEY=VALUE \
-             instead, or a file that ends in .json"
+            "--hparams got {value} alone: the shell split the JSON; give --set KEY=VALUE instead, or a file \
+             that ends in .json"
         )
     })
 }

@@ -1,4 +1,4 @@
-//! `electra vocab`: a vocabulary of a corpus.
+//! `electra vocab`: trains a vocabulary on a corpus.
 
 use std::{io::Write, path::PathBuf};
 
@@ -61,7 +61,7 @@ pub(super) fn run(
     if size < args.size {
         let (size, asked) = (grouped(size, "token"), args.size);
         progress.note(&format!(
-            "the corpus gives {size}, not {asked}: what comes once is no piece"
+            "the corpus yields {size}, not {asked}: a piece must occur at least twice"
         ));
     }
     if global.json {
@@ -80,7 +80,7 @@ pub(super) fn run(
             let unknown = grouped(facts.unknown_words as usize, "word");
             Ok(writeln!(
                 out,
-                "made of {words}, {distinct}, with {characters}\nleft out: {unknown} of rarer characters"
+                "trained on {words}, {distinct}, with {characters}\nleft out: {unknown} with rarer characters"
             )?)
         })?;
     }

@@ -20,7 +20,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("warmup_ratio", "warmup_proportion"),
     (
         "warmup_steps",
-        "warmup_proportion here, a part of all steps",
+        "warmup_proportion here, a share of all steps",
     ),
     ("weight_decay", "weight_decay_rate"),
     ("lr", "learning_rate"),
@@ -28,7 +28,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("overwrite_output_dir", "the flag --restart here"),
     (
         "resume_from_checkpoint",
-        "needless here: the same command goes on where it stopped",
+        "not needed here: repeat the command to resume the run",
     ),
     (
         "model_name_or_path",
@@ -57,7 +57,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("metric_for_best_model", "keep_best"),
     (
         "load_best_model_at_end",
-        "keep_best, the figure that decides",
+        "keep_best, the metric that decides",
     ),
     ("early_stopping_patience", "patience"),
     ("do_predict", "write_test_outputs"),
@@ -86,24 +86,24 @@ const ALIASES: &[(&str, &str)] = &[
     ("label_smoothing_factor", "label_smoothing"),
     (
         "max_steps",
-        "num_train_epochs here, of which the steps follow",
+        "num_train_epochs here, which determines the number of steps",
     ),
     (
         "max_grad_norm",
-        "needless here: gradients are clipped at a norm of 1, as in Google's code",
+        "not needed here: gradients are clipped at a norm of 1, as in Google's code",
     ),
     (
         "greater_is_better",
-        "needless here: of loss and mse the least is best, of other figures the greatest",
+        "not needed here: lower is better for loss and mse, higher for other metrics",
     ),
     ("save_strategy", "save_checkpoints_steps"),
     (
         "pad_to_max_length",
-        "needless here: nothing is computed of padding",
+        "not needed here: padding is never computed",
     ),
     (
         "report_to",
-        "needless here: TensorBoard's files are always written",
+        "not needed here: TensorBoard files are always written",
     ),
     ("num_layers", "model_hparam_overrides.num_hidden_layers"),
     (

@@ -142,7 +142,7 @@ fn check_evaluations(config: &Config) -> Result<(), Error> {
             return needs(
                 "patience",
                 &patience,
-                "keep_best, the figure that is to get better",
+                "keep_best, the metric that must improve",
             );
         }
         _ => {}

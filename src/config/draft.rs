@@ -10,6 +10,7 @@ use super::{
     case, check,
     checkpoint_facts::CheckpointFacts,
     error::Error,
+    model_name,
     table::{self, Config},
     tasks,
     value::HparamValue,
@@ -91,6 +92,7 @@ impl Draft {
         model_name: &str,
         given: &Map<String, Value>,
     ) -> Result<Draft, Error> {
+        model_name::check(model_name)?;
         Self::with_heads(data_dir, model_name, given, &[])
     }
 
@@ -115,7 +117,9 @@ impl Draft {
             if let Some(value) = given.shift_remove(key)
                 && Some(&value) != config.to_map().get(key)
             {
-                warnings.push(format!("{key} = {value} is ignored: {flag} says it"));
+                warnings.push(format!(
+                    "{key} = {value} is ignored: {flag} takes precedence"
+                ));
             }
         }
         warnings.extend(table::tpu_warning(&given));

@@ -50,8 +50,8 @@ pub enum Error {
         source: std::io::Error,
     },
     #[error(
-        "{origin}: not JSON: {source}; where the shell eats quotes, give --set KEY=VALUE instead, \
-         or a file that ends in .json"
+        "{origin}: not JSON: {source}; if the shell removes quotes, give --set KEY=VALUE instead, or a file \
+         that ends in .json"
     )]
     Json {
         origin: String,

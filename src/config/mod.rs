@@ -19,6 +19,7 @@ pub mod error;
 mod eval_every;
 pub mod given;
 pub mod hparam;
+mod model_name;
 pub mod paths;
 pub mod preset;
 pub mod pretraining;

@@ -16,6 +16,7 @@ pub use preset::PretrainPreset;
 use super::{
     choice::{GradientCheckpointing, ModelSize, Precision},
     error::Error,
+    model_name,
     row::{Decides, Hparam, Source, run_table},
     table::{ModelOverrides, is_tpu, tpu_warning},
     value::HparamValue,
@@ -147,8 +148,7 @@ run_table! {
 }
 
 impl PretrainConfig {
-    /// The configuration of a run, where `given` changes the defaults; and what the user should be
-    /// told about it.
+    /// The configuration of a run with the values in `given`, and warnings for the user.
     ///
     /// # Errors
     /// A key that does not exist, a value of the wrong type or out of range, networks that do not go
@@ -158,6 +158,7 @@ impl PretrainConfig {
         model_name: &str,
         given: &Map<String, Value>,
     ) -> Result<(Self, Vec<String>), Error> {
+        model_name::check(model_name)?;
         let (mut config, mut warnings) = (Self::defaults(), Vec::new());
         config.data_dir = data_dir.to_owned();
         config.model_name = model_name.to_owned();
@@ -167,7 +168,9 @@ impl PretrainConfig {
             if let Some(value) = given.shift_remove(key)
                 && Some(&value) != config.to_map().get(key)
             {
-                warnings.push(format!("{key} = {value} is ignored: {flag} says it"));
+                warnings.push(format!(
+                    "{key} = {value} is ignored: {flag} takes precedence"
+                ));
             }
         }
         config.apply(&given)?;
@@ -218,8 +221,8 @@ impl PretrainConfig {
         self.pretrain_tfrecords = self.pretrain_tfrecords.replace("{data_dir}", &folder);
     }
 
-    /// What decides the weights that training makes, by key; the networks' shapes stand under
-    /// `model` and `generator`, since several keys give them.
+    /// The keys that determine the trained weights, with values; the networks' shapes are under `model` and
+    /// `generator`, since several keys determine them.
     pub fn decides_training(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| Self::decides(key) == Some(Decides::Training));
@@ -228,8 +231,7 @@ impl PretrainConfig {
         map
     }
 
-    /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
-    /// the same run.
+    /// Every key with its resolved value, except TPU settings; used as `--hparams`, it yields the same run.
     pub fn hparams(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| !is_tpu(key));
@@ -243,15 +245,14 @@ impl PretrainConfig {
         rows
     }
 
-    /// What `--set` may begin with.
+    /// The possible starts of `--set`.
     pub fn assignments() -> impl Iterator<Item = &'static str> {
         let keys = Self::ASSIGNMENTS.iter().chain(ModelOverrides::ASSIGNMENTS);
         let keys = keys.copied();
         keys.filter(|key| !is_tpu(key.trim_end_matches('=')))
     }
 
-    /// The hyper-parameters that differ from the defaults of a run in the same place, in the order of the
-    /// table.
+    /// The hyper-parameters that differ from the defaults of a run in the same folder, in table order.
     pub fn non_defaults(&self) -> Map<String, Value> {
         let mut usual = Self::defaults();
         usual.data_dir = self.data_dir.clone();
@@ -266,13 +267,13 @@ impl PretrainConfig {
         own
     }
 
-    /// The results as JSON, beside those as text.
+    /// The file of the results as JSON, beside the text.
     pub fn results_json(&self) -> PathBuf {
         self.results_txt.with_extension("json")
     }
 }
 
-/// The known key that is most like `key`.
+/// The known key most similar to `key`.
 fn nearest_key(key: &str) -> String {
     let nearest = PretrainConfig::KEYS
         .iter()

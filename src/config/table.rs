@@ -256,7 +256,7 @@ impl HparamValue for ModelOverrides {
         Self::read(OVERRIDES, value).ok()
     }
 
-    /// Only what is overridden.
+    /// Only the overridden values.
     fn to_value(&self) -> Value {
         let mut map = self.to_map();
         map.retain(|_, value| !value.is_null());
@@ -271,8 +271,8 @@ impl Serialize for Config {
 }
 
 impl Config {
-    /// What decides the weights that training makes, by key; the encoder's shape stands under
-    /// `model`, since several keys give it.
+    /// The keys that determine the trained weights, with values; the encoder's shape is under `model`, since
+    /// several keys determine it.
     pub fn decides_training(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| Self::decides(key) == Some(Decides::Training));
@@ -283,8 +283,8 @@ impl Config {
         map
     }
 
-    /// How many examples of a file are taken at most, from its first on. Whether a run is another if it
-    /// takes more is decided by what it then learns from or is scored on.
+    /// The maximum number of examples taken from the start of a file. Whether a run with another maximum is a
+    /// different run depends on what it then trains on or is scored on.
     pub fn most_examples(&self, split: Split) -> Option<usize> {
         match split {
             Split::Train => self.max_train_examples,
@@ -293,7 +293,7 @@ impl Config {
         }
     }
 
-    /// What decides which weights become the model, by key; `None` if the last ones do.
+    /// The keys that determine which weights become the model, with values; `None` if the last weights do.
     fn best_by(&self) -> Option<Map<String, Value>> {
         self.keep_best.as_ref()?;
         let mut map = self.to_map();
@@ -302,15 +302,14 @@ impl Config {
         Some(map)
     }
 
-    /// What decides the answers and scores of a model that is trained already, by key.
+    /// The keys that determine the answers and scores of a trained model, with values.
     pub fn decides_evaluation(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| Self::decides(key) == Some(Decides::Evaluation));
         map
     }
 
-    /// Every key with its resolved value, TPU settings aside; given again as `--hparams`, it makes
-    /// the same run.
+    /// Every key with its resolved value, except TPU settings; used as `--hparams`, it yields the same run.
     pub fn hparams(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| !is_tpu(key));
@@ -323,7 +322,7 @@ impl Config {
     }
 }
 
-/// Whether `key` is a TPU setting, of whichever program.
+/// Whether `key` is a TPU setting of either program.
 pub(super) fn is_tpu(key: &str) -> bool {
     Config::source(key) == Some(Source::Tpu)
 }

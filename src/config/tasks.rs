@@ -41,7 +41,7 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
             })?;
         }
         if config.task_names[..i].contains(task) {
-            let must = "each task can be learnt once; leave the second out";
+            let must = "each task can be given only once; leave the second out";
             return Err(Error::out_of_range("task_names", task, must));
         }
     }

@@ -14,7 +14,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    #[error("{}: there is no such file, but {found} lies beside it; rename it, or check the task's name", path.display())]
+    #[error("{}: there is no such file, but {found} is beside it; rename it, or check the task's name", path.display())]
     OtherName { path: PathBuf, found: String },
 
     #[error("{}: expected a file, found {found}; give the path of a file", path.display())]
@@ -42,8 +42,8 @@ pub enum Error {
     },
 
     #[error(
-        "{file}: {problem}; every row has the columns of the first line, text with commas or line \
-         breaks stands in double quotes, and the file is UTF-8"
+        "{file}: {problem}; every row has the columns of the first line, text with commas or line breaks is \
+         in double quotes, and the file is UTF-8"
     )]
     Csv { file: String, problem: String },
 

@@ -23,6 +23,14 @@ pub(crate) fn mend(json: &mut String) -> usize {
     replaced
 }
 
+/// Says how many halves [`mend`] has replaced, with `more` about them.
+pub(crate) fn halves_read(count: usize, more: &str) -> String {
+    match count {
+        1 => format!("1 half of a surrogate pair{more} is read as U+FFFD"),
+        _ => format!("{count} halves of surrogate pairs{more} are read as U+FFFD"),
+    }
+}
+
 fn replace_words(json: &mut [u8]) {
     let mut at = 0;
     let mut quoted = false;

@@ -126,7 +126,7 @@ impl LineReader {
             (Some(at), _) => (
                 at,
                 "a NUL byte",
-                "the file is damaged, or no text: fetch or save it again",
+                "the file is damaged, or is not text: fetch or save it again",
             ),
             (None, Err(error)) => (
                 error.valid_up_to(),

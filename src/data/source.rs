@@ -54,7 +54,7 @@ const OTHER_FILES: [(&[u8], &str, &str); 11] = [
     (b"\x80\x04\x95", "a pickle", "save its questions as JSON"),
     (
         b"version https://git-lfs",
-        "a Git LFS pointer, which stands for the file",
+        "a Git LFS pointer in place of the file",
         "fetch the file itself with git lfs pull",
     ),
     (b"\xFF\xFE", "UTF-16 text", SAVE_UTF8),
@@ -238,7 +238,7 @@ impl Source {
             return Err(Error::NotText {
                 file: self.file.clone(),
                 found: format!("a NUL byte after {} bytes", self.done + nul as u64),
-                advice: "the file is damaged, or no text: fetch or save it again",
+                advice: "the file is damaged, or is not text: fetch or save it again",
             });
         }
         self.done += read;
@@ -276,7 +276,7 @@ impl Source {
             found: if self.packed {
                 "a gzip archive that unpacks to more than a hundred times its size"
             } else {
-                "a pipe that brings more than 4 GiB"
+                "a pipe that delivers more than 4 GiB"
             },
         }
     }

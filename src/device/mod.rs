@@ -30,8 +30,8 @@ pub enum Error {
         advice: &'static str,
     },
     #[error(
-        "--device {request}: {name} ({api}) cannot be opened: {reason}; look at its driver, or \
-         give --device cpu"
+        "--device {request}: {name} ({api}) cannot be opened: {reason}; check its driver, or give --device \
+         cpu"
     )]
     Open {
         request: DeviceRequest,
@@ -44,10 +44,10 @@ pub enum Error {
     #[error("{name} does not compute with bf16: {reason}")]
     NoBf16 { name: String, reason: String },
     #[error(
-        "{name}: trying matrix products failed: {reason}; look at its driver, or give --device cpu"
+        "{name}: trying matmul kernels failed: {reason}; check its driver, or give --device cpu"
     )]
     Products { name: String, reason: String },
-    #[error("ended while kernels were tried")]
+    #[error("stopped while kernels were being tried")]
     Stopped,
     #[error(
         "the device failed: {reason}; start the same command again to go on from the last \

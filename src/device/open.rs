@@ -20,6 +20,7 @@ use super::{
     pick::{Pick, Picked, pick},
     request::DeviceRequest,
 };
+use crate::counted::counted;
 
 /// An open device, with what there is to report about it.
 #[derive(Debug, Clone)]
@@ -131,7 +132,7 @@ fn cpu(reason: String) -> Chosen {
         device: Device::flex(),
         name: cpu_name(),
         backend: "cpu",
-        driver: format!("{threads} threads"),
+        driver: counted(threads, "thread"),
         reason,
         is_software: false,
         memory: memory::system_memory(),

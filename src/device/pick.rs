@@ -26,7 +26,7 @@ pub struct Pick {
 }
 
 const INSTALL: &str = "install the graphics driver (Vulkan on Linux), or give --device cpu";
-const LOOK: &str = "`electra devices` lists what there is";
+const LOOK: &str = "`electra devices` lists the devices";
 
 /// Picks from `adapters`. For [`DeviceRequest::Adapter`] this must be the whole list; otherwise it
 /// may leave out OpenGL.
@@ -91,7 +91,10 @@ pub fn pick(request: DeviceRequest, adapters: &[AdapterInfo]) -> Result<Pick, Er
             let usable = usable(Some(api));
             match usable.get(index) {
                 Some(adapter) => take(adapter, "as requested"),
-                None => not_found(format!("{api} has here {}", count(usable.len())), LOOK),
+                None => not_found(
+                    format!("on this machine {api} has {}", count(usable.len())),
+                    LOOK,
+                ),
             }
         }
     }
@@ -112,8 +115,7 @@ fn pick_auto(usable: &[&AdapterInfo]) -> Pick {
     }
     let reason = match usable.first() {
         Some(software) => format!(
-            "no hardware GPU found; the software adapter {} is taken only when asked for \
-             (--device gpu)",
+            "no hardware GPU found; the software adapter {} is used only on request (--device gpu)",
             software.name
         ),
         None => "no Vulkan, Metal or DirectX 12 adapter found".to_owned(),
@@ -254,8 +256,7 @@ mod tests {
             ("llvmpipe", Software, Vulkan),
             ("llvmpipe gl", Software, Gl),
         ]);
-        let reason = "no hardware GPU found; the software adapter llvmpipe is taken only when \
-                      asked for (--device gpu)";
+        let reason = "no hardware GPU found; the software adapter llvmpipe is used only on request (--device gpu)";
         assert_eq!(picked("auto", &found), ok("cpu", reason));
         let reason = "as requested, and there is no hardware GPU: expect it to be slow";
         assert_eq!(picked("gpu", &found), ok("llvmpipe", reason));
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!(
             picked("vulkan:1", &found),
             Err(format!(
-                "--device vulkan:1: vulkan has here 1 adapter, number 0; {LOOK}"
+                "--device vulkan:1: on this machine vulkan has 1 adapter, number 0; {LOOK}"
             ))
         );
         assert_eq!(

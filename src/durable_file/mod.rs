@@ -8,6 +8,7 @@
 
 mod inputs;
 mod new_file;
+mod packed;
 mod place;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 
 pub use inputs::{ReplacesInput, is_same_file, spare_inputs};
 use new_file::NewFile;
+pub use packed::{is_packed, pack_by_name};
 use place::Place;
 pub use place::{folder_of, is_own_stream, is_standard_output};
 

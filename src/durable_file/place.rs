@@ -74,7 +74,7 @@ fn open_stream(path: &Path) -> io::Result<File> {
                 if began.elapsed() >= READER_WAIT {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
-                        "nobody reads from this pipe (FIFO)",
+                        "no process reads from this pipe (FIFO)",
                     ));
                 }
                 std::thread::sleep(Duration::from_millis(20));

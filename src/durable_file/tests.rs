@@ -137,7 +137,7 @@ mod unix {
         let made = std::process::Command::new("mkfifo").arg(&fifo).status();
         assert!(made.unwrap().success());
         let message = text(&fifo, "x").unwrap_err().to_string();
-        assert_eq!(message, "nobody reads from this pipe (FIFO)");
+        assert_eq!(message, "no process reads from this pipe (FIFO)");
     }
 
     #[test]

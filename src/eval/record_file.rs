@@ -63,7 +63,7 @@ pub fn write(record: &impl Record, predictions: &Path) -> Result<(), Error> {
 /// read has no copy.
 ///
 /// # Errors
-/// When the record cannot be written.
+/// If the record cannot be written.
 pub fn copy(
     predictions: &Path,
     copied_to: &Path,
@@ -114,13 +114,13 @@ pub fn beside<R: Record>(predictions: &Path) -> Result<Option<R>, Error> {
     let record = match record {
         Ok(record) => record,
         Err(error) => {
-            log::warn!("{}: passed over: {error}", path.display());
+            log::warn!("{}: ignored: {error}", path.display());
             return Ok(None);
         }
     };
     if !record.predictions().is_of(predictions)? {
         log::warn!(
-            "{} belongs to other predictions than {} holds now: its {} is passed over",
+            "{} belongs to other predictions than those now in {}: its {} is ignored",
             path.display(),
             predictions.display(),
             R::HOLDS

@@ -11,6 +11,7 @@ use crate::{
         predict,
         qa::{self, no_answer::null_odds::needs_null_odds},
     },
+    train::prediction_memory::BudgetTooSmall,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +26,14 @@ pub enum Error {
         source: config::Error,
     },
     #[error(
-        "{path}: config.json is missing, without which nothing tells what the model is; expected the \
-         folder that electra finetune or checkpoints-convert made, or its checkpoint-N"
+        "{path}: config.json, which describes the model, is missing; expected a folder written by electra \
+         finetune or checkpoints-convert, or its checkpoint-N"
     )]
     NoConfig { path: PathBuf },
     #[error("{0}")]
     Device(#[from] device::Error),
+    #[error(transparent)]
+    Memory(#[from] BudgetTooSmall),
     #[error(transparent)]
     Data(#[from] data::Error),
     #[error(transparent)]
@@ -69,7 +72,7 @@ pub enum Error {
     NotFineTuned { path: PathBuf, instead: String },
     #[error(
         "{path}: parameter {parameter} is missing; expected a fine-tuned model with its {head} head, as \
-         electra finetune makes it{instead}"
+         electra finetune writes it{instead}"
     )]
     NoHead {
         path: PathBuf,

@@ -28,13 +28,14 @@ use crate::{
         asked::Asked,
         asking::Asking,
         featurized::Featurized,
-        head::TaskHead,
+        head::{self, TaskHead},
         model::Model,
         output::{Output, outputs},
         predict::predict,
         reply::Reply,
     },
     text::tokenizer::Tokenizer,
+    train::prediction_memory::{PredictionFootprint, weights},
 };
 
 /// A model with its heads, its vocabulary and the hyper-parameters of its training; one of its tasks
@@ -75,6 +76,9 @@ pub struct FineTuned {
     /// Index of the head that answers.
     head: usize,
     device: Device,
+    arithmetic: Arithmetic,
+    /// Rows of the longest that are computed at once, at most.
+    at_once: usize,
 }
 
 impl FineTuned {
@@ -123,6 +127,7 @@ impl FineTuned {
             });
         }
         Ok(Self {
+            at_once: config.predict_batch_size,
             config,
             tokenizer,
             folder,
@@ -132,7 +137,26 @@ impl FineTuned {
             heads,
             head,
             device,
+            arithmetic,
         })
+    }
+
+    /// Computes no more rows at once than fit a memory budget of so many bytes; returns how many, and the
+    /// bytes that they need.
+    ///
+    /// # Errors
+    /// If not even one fits.
+    pub fn within(&mut self, budget: u64) -> Result<(usize, u64), Error> {
+        let encoder = self.config.encoder();
+        let footprint = PredictionFootprint {
+            held: weights(&encoder, self.arithmetic, head::shapes(&self.heads)),
+            encoder: &encoder,
+            arithmetic: self.arithmetic,
+            beam_size: self.config.beam_size,
+            longest: self.config.max_seq_length,
+        };
+        self.at_once = footprint.rows(self.config.predict_batch_size, budget)?;
+        Ok((self.at_once, footprint.needed(self.at_once)))
     }
 
     /// Returns the model once for each of its tasks, in order, so that each can answer; they share
@@ -154,6 +178,8 @@ impl FineTuned {
                     heads: self.heads.clone(),
                     head: place,
                     device: self.device.clone(),
+                    arithmetic: self.arithmetic,
+                    at_once: self.at_once,
                 })
             })
             .collect()
@@ -207,7 +233,8 @@ impl FineTuned {
         let (count, beam_size) = (rows.len(), self.config.beam_size);
         let computed = predict(
             rows,
-            self.config.predict_batch_size,
+            self.at_once,
+            self.model.electra.most_tokens(&self.device),
             &self.device,
             |input, batch| outputs(&self.model, self.head, input, batch, beam_size),
             &mut |done| {
@@ -232,6 +259,6 @@ impl FineTuned {
     /// Returns the most tokens in a row, and how many tokens fill the device at once.
     pub fn tokens_at_once(&self) -> (usize, usize) {
         let row = self.config.max_seq_length;
-        (row, row * self.config.predict_batch_size)
+        (row, row * self.at_once)
     }
 }

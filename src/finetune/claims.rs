@@ -1,4 +1,4 @@
-//! Which trials of a run this process is at: each has a lock, which one process holds to its end.
+//! Which trials of a run this process works on: each has a lock, which one process holds until it ends.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,16 +12,16 @@ use crate::train::{
 /// The trials of a run that this process may write.
 pub(super) struct Claims {
     pub own: BTreeMap<usize, RunLock>,
-    /// Trials that other processes are at, and which, if they have said so.
+    /// Trials that other processes are working on, and those processes if their locks name them.
     pub elsewhere: BTreeMap<usize, Option<Holder>>,
 }
 
 impl Finetune<'_> {
-    /// Takes the trial that was asked for, or all that no other process is at; with `restart`, moves what
-    /// earlier runs have left of them aside.
+    /// Locks the requested trial, or all that no other process has locked. With `restart`, moves aside what
+    /// earlier runs left of them.
     ///
     /// # Errors
-    /// When there is none to take, or a run that begins anew finds another process at one of its trials.
+    /// If there is none to lock, or a run that restarts finds another process working on one of its trials.
     pub(super) fn claim(&self) -> Result<Claims, Error> {
         let paths = self.config.paths();
         if let Some(parent) = paths.trials().parent() {
@@ -53,7 +53,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// The trials that this process is asked for.
+    /// The trials requested of this process.
     pub(super) fn trials(&self) -> impl Iterator<Item = usize> + use<> {
         match self.trial {
             Some(trial) => trial..=trial,
@@ -61,19 +61,19 @@ impl Finetune<'_> {
         }
     }
 
-    /// Waits for the turn to write what the processes of the run write together: the list of finished
-    /// trials, the results of all, and the files that the last one's answers stand in.
+    /// Waits for this process's turn to write the files that the run's processes share: the list of finished
+    /// trials, the results of all trials, and the files with the last trial's answers.
     pub(super) fn turn(&self) -> Result<Turn, Error> {
         let mut note = |line: String| self.progress.note(&line);
         let list = self.config.paths().trials();
         let turn = Turn::wait(&list, &mut note, &|| self.stop.is_asked())?;
         turn.ok_or_else(|| Error::Stopped {
             place: format!("while waiting for the turn to write {}", list.display()),
-            next: "what was saved stays, and the next run goes on from there".to_owned(),
+            next: "saved results are kept, and the next run resumes from there".to_owned(),
         })
     }
 
-    /// The list of finished trials, as it is when this process begins.
+    /// The list of finished trials when this process starts.
     pub(super) fn open_ledger(&self, claims: &mut Claims) -> Result<Ledger, Error> {
         let paths = self.config.paths();
         let path = paths.trials();
@@ -96,8 +96,7 @@ impl Finetune<'_> {
     }
 }
 
-/// Renames what stands at `path`, if anything, to `path.old`, or to the first of `path.old2`, … that
-/// is free.
+/// Renames `path`, if it exists, to `path.old`, or to the first free name of `path.old2`, …
 fn move_aside(path: &Path) -> Result<(), Error> {
     if path.symlink_metadata().is_err() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Two runs held against each other, task by task, where they answer the same examples.
+//! Compares two runs, task by task, on the examples that both answer.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use crate::{
     report::Sections,
 };
 
-/// Characters of a text that a message shows.
+/// Maximum length, in characters, of a text quoted in a message.
 const SHOWN: usize = 60;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{first} and {other} have no task in common: {of_first} there, {of_other} here; compare runs of the \
-         same tasks"
+        "{first} and {other} have no task in common: the first has {of_first}, the other {of_other}; \
+         compare runs of the same tasks"
     )]
     NoCommonTask {
         first: String,
@@ -29,7 +29,7 @@ pub enum Error {
     OtherPart(#[from] Box<OtherPart>),
 }
 
-/// Answers to other examples than those of the first run.
+/// The answers are to other examples than the first run's.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{task}: {first} answers the examples of {} (sha256 {first_sum}…), {other} those of {} (sha256 \
@@ -48,8 +48,8 @@ pub struct OtherExamples {
     difference: String,
 }
 
-/// Answers to another part of the file than those of the first run, or to its examples as other settings
-/// read them.
+/// The answers are to another part of the file than the first run's, or to its examples as read with other
+/// settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{task}: both runs answer the examples of {} (sha256 {sum}…), but {difference}: {cause}", data.display())]
 pub struct OtherPart {
@@ -60,33 +60,33 @@ pub struct OtherPart {
     cause: String,
 }
 
-/// A run as messages name it, and its answers.
+/// A run's answers, with its name for messages.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     pub name: &'a str,
-    /// The most examples that it was told to answer of a file, if not all.
+    /// The limit on examples per file that the run was given, if any.
     pub most: Option<usize>,
     pub sections: &'a [Box<dyn Sections + 'a>],
 }
 
-/// A task of both runs.
+/// A task that both runs have.
 pub struct ComparedTask<'a> {
     pub figures: TaskComparison,
-    /// The answers of the first run, and of the other.
+    /// The answers of the first run and of the second.
     pub sections: [&'a dyn Sections; 2],
 }
 
-/// What two runs have in common.
+/// The tasks that two runs share.
 pub struct Comparison<'a> {
     pub tasks: Vec<ComparedTask<'a>>,
-    /// Tasks of one of the two alone.
+    /// Tasks that only one of the runs has.
     pub left_out: Vec<String>,
 }
 
-/// Compares the answers of a run with those of the first, for every task that both have.
+/// Compares a run's answers with the first run's, for every task that both have.
 ///
 /// # Errors
-/// When they have no task in common, or answer other examples.
+/// If they have no task in common, or answered different examples.
 pub fn compare<'a>(
     first: Side<'a>,
     other: Side<'a>,
@@ -130,7 +130,7 @@ pub fn compare<'a>(
     Ok(Comparison { tasks, left_out })
 }
 
-/// Refuses answers to other examples.
+/// Refuses answers to different examples.
 fn check_same(sides: [Side; 2], sections: [&dyn Sections; 2]) -> Result<(), Error> {
     let Some(difference) = difference(sections) else {
         return Ok(());
@@ -162,7 +162,7 @@ fn check_same(sides: [Side; 2], sections: [&dyn Sections; 2]) -> Result<(), Erro
     Err(Box::new(other_examples).into())
 }
 
-/// In what the answers to one file differ, why, and what to do.
+/// How the answers to one file differ, why, and what to do.
 fn of_one_file(
     sides: [Side; 2],
     sections: [&dyn Sections; 2],
@@ -172,8 +172,8 @@ fn of_one_file(
     let counts = [&judged[0], &judged[1]].map(|judged| judged.len());
     let [first, other] = sides;
     if counts[0] == counts[1] {
-        let cause = "they read it by other settings, or lack other predictions; evaluate both again with the \
-                     same settings";
+        let cause = "they read it with different settings, or lack different predictions; evaluate both \
+                     again with the same settings";
         return (difference, cause.to_owned());
     }
     let [own, theirs] = counts.map(|count| grouped(count, judged[0].noun));
@@ -195,7 +195,7 @@ fn of_one_file(
     (difference, cause)
 }
 
-/// In what the examples differ, in words.
+/// How the examples differ, in words.
 fn difference(sections: [&dyn Sections; 2]) -> Option<String> {
     let judged = sections.map(Sections::judged);
     let [first, other] = [&judged[0], &judged[1]].map(|judged| judged.len());

@@ -1,4 +1,4 @@
-//! A trial of a run with its answers to the dev files, to be held against another's.
+//! A trial of a run with its answers to the dev files, for a comparison with another.
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +30,8 @@ pub enum Error {
     #[error(transparent)]
     Tasks(#[from] tasks::Error),
     #[error(
-        "{}: the run named this folder {name}, and its answers are known by that name; give the folder its \
-         name back",
+        "{}: the run called this folder {name}, and its answers are stored under that name; rename the \
+         folder to it",
         path.display()
     )]
     Renamed { path: PathBuf, name: String },
@@ -45,20 +45,20 @@ pub enum Error {
 
 /// A trial that was evaluated.
 pub struct EvaluatedRun {
-    /// As it was given.
+    /// The path as the user gave it.
     pub path: PathBuf,
     pub run: MadeRun,
     pub trial: usize,
-    /// Its figures when it was evaluated.
+    /// Its scores from its own evaluation.
     pub results: TrialResults,
     files: Vec<Box<dyn TaskFile>>,
 }
 
 impl EvaluatedRun {
-    /// The trial whose folder lies at `path`; of a run that is named without a number the last.
+    /// Opens the trial in the folder `path`. If the path names a run without a number, its last trial.
     ///
     /// # Errors
-    /// No trial there that was evaluated, or data that cannot be read.
+    /// If there is no evaluated trial, or its data cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (run, trial) = MadeRun::open(path)?;
         let path = path.to_owned();
@@ -95,24 +95,24 @@ impl EvaluatedRun {
         })
     }
 
-    /// Returns whether both are the same trial of the same run, whatever paths lead there.
+    /// Whether both are the same trial of the same run, whatever the paths to them.
     pub fn is_same(&self, other: &Self) -> bool {
         self.trial == other.trial && real(&self.run.folder) == real(&other.run.folder)
     }
 
-    /// Its answers, read from where it left them.
+    /// Its answers, read from the files that it wrote.
     ///
     /// # Errors
-    /// When they cannot be read, or are not those of the data.
+    /// If they cannot be read, or do not match the data.
     pub fn sections(&self) -> Result<Vec<Box<dyn Sections + '_>>, Error> {
         let config = &self.run.config;
-        // A run of one trial does not number its files.
+        // A run with one trial does not number its files.
         let several = config.num_trials.max(self.run.trials.len()) > 1;
         let trial = several.then_some(self.trial);
         Ok(sections(&self.files, config.paths(), trial)?)
     }
 
-    /// Every file that is read of it.
+    /// Every file of it that is read.
     pub fn inputs(&self) -> Vec<PathBuf> {
         let config = &self.run.config;
         let paths = config.paths();
@@ -136,7 +136,8 @@ impl EvaluatedRun {
     }
 }
 
-/// The one path of a run's folders without their numbers; of that name itself there may be none.
+/// The canonical form of a run's folders without their numbers; a folder with exactly that name need not
+/// exist.
 fn real(common: &Path) -> PathBuf {
     let parent = match common.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -156,11 +157,11 @@ fn evaluated(run: &MadeRun) -> BTreeMap<usize, &TrialResults> {
     trials.collect()
 }
 
-/// What is there instead of the trial that was asked for, or of any that was evaluated, and what to do.
+/// What was found instead of the requested trial, or of any evaluated one, and what to do.
 fn instead(run: &MadeRun, trial: Option<usize>) -> (String, String) {
     let planned = run.config.num_trials.max(run.trials.len());
     let trial = trial.or_else(|| run.trials.keys().next_back().copied());
-    let again = "start the run again with its own command; it goes on from there";
+    let again = "start the run again with its own command; it resumes from there";
     let (found, advice) = match trial.and_then(|trial| run.trials.get(&trial)) {
         Some(State::Finished { .. }) => (
             "one that was only trained".to_owned(),

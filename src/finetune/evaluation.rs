@@ -1,4 +1,4 @@
-//! Answers of a trained model, their figures, and what is handed in for a test set.
+//! Answers of a trained model, their scores, and the files to submit for a test set.
 
 use std::{ops::ControlFlow, path::Path, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Tells what the metric cannot mark before the model is trained.
+/// Reports what the metric cannot score before the model is trained.
 pub(super) fn rehearse(file: &dyn TaskFile) -> Result<(), Error> {
     file.check_markable().map_err(|source| Error::CannotMark {
         file: file.path().to_owned(),
@@ -21,7 +21,7 @@ pub(super) fn rehearse(file: &dyn TaskFile) -> Result<(), Error> {
     })
 }
 
-/// An error of a file; its name comes first, whether or not the error has it.
+/// An error with the file's name in front, whether or not the error contains it.
 pub(super) fn of_file(file: &Path, error: &tasks::Error) -> String {
     let (file, told) = (file.display().to_string(), error.to_string());
     match told.starts_with(&file) {
@@ -31,7 +31,7 @@ pub(super) fn of_file(file: &Path, error: &tasks::Error) -> String {
 }
 
 impl Finetune<'_> {
-    /// Answers and marks the dev files, and writes what was answered; `None` if there are none.
+    /// Answers and scores the dev files, and writes the answers; `None` if there are none.
     pub(super) fn evaluate(
         &self,
         model: &Model,
@@ -58,7 +58,7 @@ impl Finetune<'_> {
         Ok((!tasks.is_empty()).then_some(TrialResults { tasks }))
     }
 
-    /// The figures of a model that is being trained, its loss among them; `None` if the user ends the run.
+    /// The scores of a model during training, its loss included; `None` if the user stops the run.
     pub(super) fn score(
         &self,
         model: &Model,
@@ -69,7 +69,8 @@ impl Finetune<'_> {
             match self.answers(model, head, file.as_ref(), true) {
                 Ok(answers) => {
                     let mut scores = answers.scores()?;
-                    // A scorer's loss may be one of words, where training's is one of sentences.
+                    // A scorer's loss may be averaged over words where the training loss is averaged over
+                    // sentences.
                     if let Some(loss) = answers.loss() {
                         scores.put("loss", Figure::Value(loss));
                     }
@@ -82,7 +83,7 @@ impl Finetune<'_> {
         Ok(Some(results))
     }
 
-    /// Where the figures of a trial come from; `checkpoint` is the folder of its model.
+    /// The provenance of a trial's scores; `checkpoint` is its model's folder.
     pub(super) fn origin(&self, checkpoint: &Path, trial: usize) -> Origin {
         let config = self.config;
         Origin {
@@ -94,9 +95,8 @@ impl Finetune<'_> {
         }
     }
 
-    /// Stores with the model in `folder` what does best on the dev file, if the run is to. The figures
-    /// of the run stay those of its own settings: what cannot be stored is said, and no reason to end the
-    /// run.
+    /// Stores the threshold that is best on the dev file with the model in `folder`, if the run is to. The
+    /// run's scores remain those of its own settings. A failure is reported but does not end the run.
     pub(super) fn calibrate(
         &self,
         folder: &Path,
@@ -132,6 +132,7 @@ impl Finetune<'_> {
             tokenizer: self.tokenizer,
             config: self.config,
             device: self.device,
+            at_once: self.answered_at_once(),
             losses,
         };
         let answers = file.answer(&by, &mut |done| {
@@ -163,7 +164,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// Answers to the test files, as leaderboards take them.
+    /// Answers to the test files, in the format that leaderboards accept.
     pub(super) fn write_test_outputs(
         &self,
         model: &Model,

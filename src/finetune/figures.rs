@@ -1,4 +1,4 @@
-//! The figures of a run's trials, and the files that hold those of all of them.
+//! The scores of a run's trials, and the files that contain those of all trials.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use crate::{
     tasks::{kind::task, task::TaskFile},
 };
 
-/// The figures of the trials so far, and their files.
+/// The scores of the trials so far, and their files.
 pub(super) struct Figures<'a> {
     pub config: &'a Config,
-    /// What was answered.
+    /// The dev files that were answered.
     pub dev: &'a [Box<dyn TaskFile>],
     pub report: RunReport,
-    /// Whether the page is that of these figures.
+    /// Whether the report page shows these scores.
     pub has_report: bool,
-    /// Whether the files are those of these figures.
+    /// Whether the files contain these scores.
     pub is_written: bool,
     /// By number.
     pub trials: BTreeMap<usize, TrialResults>,
 }
 
 impl<'a> Figures<'a> {
-    /// None so far.
+    /// No trial yet.
     pub fn new(config: &'a Config, dev: &'a [Box<dyn TaskFile>]) -> Self {
         Self {
             config,
@@ -36,15 +36,15 @@ impl<'a> Figures<'a> {
         }
     }
 
-    /// In the order of the trials.
+    /// In order of trial number.
     pub fn results(&self) -> Vec<TrialResults> {
         self.trials.values().cloned().collect()
     }
 
-    /// Brings them to the disk, and a page about them.
+    /// Writes them to disk, and a report page.
     ///
     /// # Errors
-    /// When a file cannot be written; a page is no reason to end the run.
+    /// If a file cannot be written; a failure to write the page does not end the run.
     pub fn write(&mut self) -> Result<(), Error> {
         let trials = self.results();
         stale_summary::leave(self.config, &trials)?;
@@ -53,7 +53,7 @@ impl<'a> Figures<'a> {
         write_results(config.paths(), &trials, line)?;
         let page = self.report.write(self.config, self.dev, &self.trials);
         if let Err(error) = &page {
-            log::warn!("the run goes on without its report: {}", one_line(error));
+            log::warn!("the run continues without its report: {}", one_line(error));
         }
         self.has_report = page.is_ok();
         self.is_written = true;

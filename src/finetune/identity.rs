@@ -1,4 +1,5 @@
-//! What decides a run's numbers: a checkpoint or a finished trial of another is not gone on from.
+//! What determines a run's numbers. A run neither resumes from a checkpoint nor reuses a finished trial whose
+//! identity differs.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,7 @@ use crate::{
     tasks::task::TaskFile,
 };
 
-/// What decides the numbers of a run's trials.
+/// What determines the numbers of a run's trials.
 pub(super) struct Identity<'a> {
     config: &'a Config,
     training: Value,
@@ -19,8 +20,8 @@ pub(super) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// `initial`: what the weights are that the run begins with, wherever they lie; `between`: the files
-    /// that are scored between steps.
+    /// `initial`: identity of the initial weights, wherever they are stored; `between`: the files that are
+    /// scored during training.
     pub fn of(
         config: &'a Config,
         initial: &str,
@@ -43,14 +44,14 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// What decides the training of a trial.
+    /// What determines the training of a trial.
     pub fn training(&self, trial: usize) -> Value {
         let mut training = self.training.clone();
         training["trial_seed"] = self.config.trial_seed(trial).into();
         training
     }
 
-    /// What decides a trial's answers and figures beside its training; `None` if there are none.
+    /// What, besides its training, determines a trial's answers and scores; `None` if there are none.
     pub fn evaluation(&self, trial: usize) -> Option<Value> {
         let test = match trial <= self.config.n_writes_test {
             true => self.test.as_ref(),
@@ -68,7 +69,7 @@ impl<'a> Identity<'a> {
 
 /// Features and gold answers of each task's file; `None` without a file.
 fn files<'a>(files: impl Iterator<Item = &'a dyn TaskFile>) -> Option<Value> {
-    // Two examples with the same features may have other answers.
+    // Two examples with the same features may have different answers.
     let digests = files.map(|file| {
         let features = digest(file.rows());
         (
@@ -80,8 +81,8 @@ fn files<'a>(files: impl Iterator<Item = &'a dyn TaskFile>) -> Option<Value> {
     (!digests.is_empty()).then_some(Value::Object(digests))
 }
 
-/// What decides a training run's numbers, its features included: a checkpoint of another run is not
-/// gone on from.
+/// What determines a training run's numbers, its features included: a run does not resume from a checkpoint
+/// in which this differs.
 fn training_hparams(config: &Config, train: &FeatureSet) -> Value {
     let mut hparams = config.decides_training();
     let digest = digest(train.rows());

@@ -1,9 +1,8 @@
-//! `<model_dir>_trials.json`: which trials of a run are finished, and with what figures.
+//! `<model_dir>_trials.json`: which trials of a run are finished, with their scores.
 //!
-//! A trial is noted once everything that it leaves is on the disk. A run that is started again takes
-//! its figures from here, also if its model has been removed (`keep_all_models`), and goes on with
-//! the first trial that is not noted. Processes that share a run write the list in turn, each on what
-//! the others have noted until then.
+//! A trial is recorded once all its files are on disk. A restarted run takes its scores from here, even if
+//! its model has been removed (`keep_all_models`), and continues with the first trial that is not recorded.
+//! Processes that share a run write the list in turn, each adding to what the others have recorded.
 
 use std::{
     collections::BTreeMap,
@@ -24,13 +23,13 @@ use crate::{
     },
 };
 
-/// What has become of a trial's model.
+/// What happened to a trial's model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Model {
     /// In the trial's folder.
     Kept(Checksum),
-    /// About to be removed, or half removed.
+    /// About to be removed, or partly removed.
     Leaving,
     Removed,
 }
@@ -39,23 +38,23 @@ pub(super) enum Model {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Finished {
     pub steps: u64,
-    /// What decided the numbers of its training.
+    /// What determined its training.
     pub training: Value,
     pub model: Model,
-    /// What decided those of its evaluation; `None` if it was not evaluated.
+    /// What determined its evaluation; `None` if it was not evaluated.
     pub evaluation: Option<Value>,
     pub results: TrialResults,
-    /// Of the files that its evaluation wrote, wherever they lie.
+    /// Checksums of the files that its evaluation wrote, wherever they are.
     pub files: Vec<Checksum>,
 }
 
 impl Finished {
-    /// What is different from a training of this identity.
+    /// How its training differs from one with this identity.
     pub fn other_training(&self, training: &Value) -> Vec<String> {
         differing_keys(&self.training, training)
     }
 
-    /// What is different from an evaluation of this identity; nothing if none is wanted.
+    /// How its evaluation differs from one with this identity; empty if none is requested.
     pub fn other_evaluation(&self, evaluation: Option<&Value>) -> Vec<String> {
         match (evaluation, &self.evaluation) {
             (None, _) => Vec::new(),
@@ -64,8 +63,8 @@ impl Finished {
         }
     }
 
-    /// Whether one run can have both trials in its results: they may differ in their seeds, and in whether
-    /// they answered the test files.
+    /// Whether both trials can be part of one run's results: they may differ only in their seeds, and in
+    /// whether they answered the test files.
     pub fn is_like(&self, other: &Self) -> bool {
         let without = |value: &Value, key: &str| {
             let mut value = value.clone();
@@ -75,7 +74,7 @@ impl Finished {
             value
         };
         let [own, theirs] = [self, other].map(|one| without(&one.training, "trial_seed"));
-        // Either may be of a program that knew fewer keys.
+        // Either may have been written by a version with fewer keys.
         let is_trained_alike =
             differing_keys(&own, &theirs).is_empty() || differing_keys(&theirs, &own).is_empty();
         let [own, theirs] = [self, other].map(|one| {
@@ -85,12 +84,12 @@ impl Finished {
         is_trained_alike && own == theirs
     }
 
-    /// Whether a file is there and as the evaluation wrote it.
+    /// Whether a file exists and is unchanged since the evaluation wrote it.
     pub fn wrote(&self, file: &Path) -> bool {
         Checksum::of(file).is_ok_and(|sum| self.files.contains(&sum))
     }
 
-    /// Whether everything that the evaluation wrote is among these files.
+    /// Whether all the files that the evaluation wrote are among these.
     pub fn is_whole_in(&self, files: &[PathBuf]) -> bool {
         let found: Vec<Checksum> = files
             .iter()
@@ -100,7 +99,7 @@ impl Finished {
     }
 }
 
-/// The trials that are finished, by number.
+/// The finished trials, by number.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     path: PathBuf,
@@ -108,15 +107,15 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the ledger at `path`, which need not be there. One that is damaged is moved aside, which
-    /// `note` hears, and trials are looked for in their folders.
+    /// Reads the ledger at `path`, if it exists. A damaged one is moved aside, which is reported to `note`;
+    /// trials are then looked for in their folders.
     pub fn open(path: PathBuf, note: &mut dyn FnMut(String)) -> io::Result<Self> {
         if let Some(ledger) = Self::read(&path)? {
             return Ok(ledger);
         }
         let aside = run_folder::aside(&path, "damaged");
         note(format!(
-            "{} is damaged; kept as {}: finished trials are known by their folders alone",
+            "{} is damaged; kept as {}: finished trials are recognised only by their folders",
             path.display(),
             aside.display()
         ));
@@ -127,7 +126,7 @@ impl Ledger {
         })
     }
 
-    /// The ledger at `path` as it stands, without a trial if it is not there; `None` if it is damaged.
+    /// Reads the ledger at `path`: without trials if it is missing, `None` if it is damaged.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
         let trials = match fs::read(path) {
             Ok(text) => parse(&text),
@@ -148,7 +147,7 @@ impl Ledger {
         self.trials.get(&trial)
     }
 
-    /// The numbers of the trials that are noted.
+    /// The numbers of the recorded trials.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         self.trials.keys().copied()
     }
@@ -162,13 +161,13 @@ impl Ledger {
             .collect()
     }
 
-    /// Which of `files` are not as the evaluation of a finished trial wrote them, in words, but for
-    /// those that hold what another trial's wrote, and which trial that is: each writes the files
-    /// under the reference's names.
+    /// Which of `files` are missing or have changed since the evaluation of a finished trial wrote them, in
+    /// words. Excepts files that another trial has written since, because all trials use the reference's file
+    /// names; also returns that trial.
     pub fn lost(&self, trial: usize, files: &[PathBuf]) -> (Vec<String>, Option<usize>) {
         let (mut lost, mut taken_by) = (Vec::new(), None);
         for file in files {
-            // A device or a pipe keeps nothing.
+            // A device or a pipe stores nothing.
             let is_kept = file.is_file() || !file.exists();
             if !is_kept || self.get(trial).is_some_and(|own| own.wrote(file)) {
                 continue;
@@ -182,8 +181,8 @@ impl Ledger {
         (lost, taken_by)
     }
 
-    /// Takes what other processes have noted. One that is damaged meanwhile is passed over, and written
-    /// anew from what was read before.
+    /// Reads what other processes have recorded. A file damaged in the meantime is ignored, and rewritten
+    /// from what was read before.
     pub fn refresh(&mut self) -> io::Result<()> {
         if let Some(found) = Self::read(&self.path)? {
             self.trials = found.trials;
@@ -191,14 +190,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Notes how a trial ended. Whoever calls this, or the two below, has the turn to write the list.
+    /// Records how a trial ended. The caller of this method, or of the next two, must hold the turn to write
+    /// the list.
     pub fn set(&mut self, trial: usize, finished: Finished) -> io::Result<()> {
         self.refresh()?;
         self.trials.insert(trial, finished);
         self.write()
     }
 
-    /// Notes what has become of a trial's model.
+    /// Records what happened to a trial's model.
     pub fn set_model(&mut self, trial: usize, model: Model) -> io::Result<()> {
         self.refresh()?;
         if let Some(finished) = self.trials.get_mut(&trial) {
@@ -207,7 +207,7 @@ impl Ledger {
         self.write()
     }
 
-    /// Forgets a trial that is about to be made anew.
+    /// Removes a trial that is about to be trained again.
     pub fn forget(&mut self, trial: usize) -> io::Result<()> {
         self.refresh()?;
         match self.trials.remove(&trial) {
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(open().numbers().collect::<Vec<_>>(), [1]);
         one.refresh().unwrap();
         assert_eq!(one.get(3), None);
-        // Damaged under its hands.
+        // Damaged while the program runs.
         fs::write(&path, "{").unwrap();
         one.set(2, finished()).unwrap();
         assert_eq!(open().numbers().collect::<Vec<_>>(), [1, 2]);
@@ -332,7 +332,7 @@ mod tests {
             ledger.set(trial, finished).unwrap();
         }
         assert_eq!(ledger.lost(2, &wanted), (Vec::new(), None));
-        // Trial 1 was answered again.
+        // Trial 1 was evaluated again.
         put("preds.json", "one");
         put("nbest.json", "one");
         assert_eq!(ledger.lost(2, &wanted), (Vec::new(), Some(1)));

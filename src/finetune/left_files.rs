@@ -1,4 +1,4 @@
-//! What a run has left: the files that belong to its results, as they are listed at its end.
+//! The files of a run's results, as listed at its end.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use crate::{
     tasks::kind::task,
 };
 
-/// The model, the results and the test answers of a run, those of them that are there. What it
-/// found finished counts as its own; what another run has left beside them, such as a summary of
-/// more trials or a page that could not be written again, does not.
+/// The model, results and test answers of a run, as far as they exist. Files of trials that it found finished
+/// count as its own; files of another run beside them, such as a summary of more trials or an outdated page,
+/// do not.
 pub(super) fn left_files(figures: &Figures) -> Vec<PathBuf> {
     let (config, paths) = (figures.config, figures.config.paths());
     let mut files = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn left_files(figures: &Figures) -> Vec<PathBuf> {
     files
 }
 
-/// What the evaluation of every trial writes, so that the last one's stays.
+/// The files that every trial's evaluation overwrites: in the end they are the last trial's.
 pub(super) fn of_last(config: &Config) -> Vec<PathBuf> {
     let tasks = config.task_names.iter();
     let files = tasks.flat_map(|name| task(name, config).result_files(config.paths()));
@@ -38,7 +38,7 @@ pub(super) fn of_last(config: &Config) -> Vec<PathBuf> {
     results.map(|file| file.path).collect()
 }
 
-/// What the evaluation of one of several trials writes for that trial alone.
+/// The files that an evaluation writes for one of several trials.
 pub(super) fn of_one(config: &Config, trial: usize) -> Vec<PathBuf> {
     match config.num_trials {
         1 => Vec::new(),
@@ -49,7 +49,7 @@ pub(super) fn of_one(config: &Config, trial: usize) -> Vec<PathBuf> {
     }
 }
 
-/// Where a trial's answers to the test files go, of the tasks that have a leaderboard.
+/// Paths of a trial's answers to the test files, for tasks with a leaderboard.
 pub(super) fn test_answers(config: &Config, trial: usize) -> Vec<PathBuf> {
     if !config.write_test_outputs || trial > config.n_writes_test {
         return Vec::new();
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::{eval::results::TrialResults, finetune::report::RunReport};
 
-    /// The names of what a run of so many trials lists where every file lies that any run writes.
+    /// The names that a run with `trials` trials lists if every file that any run writes exists.
     fn listed(folder: &Path, trials: usize, has_report: bool) -> Vec<String> {
         let given = json!({
             "task_names": ["squad", "newsqa"], "num_trials": trials, "write_test_outputs": true,

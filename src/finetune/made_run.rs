@@ -1,5 +1,5 @@
-//! A run as its folders tell: what it was told, how far its trials came, and with what figures. Nothing is
-//! written.
+//! An existing run, read from its folders: its settings, the progress of its trials, and their scores. Writes
+//! nothing.
 
 use std::{
     collections::BTreeMap,
@@ -20,47 +20,47 @@ use crate::{
     train::{checkpoint, run_folder::TRAIN_LOG},
 };
 
-/// How far a trial came.
+/// The progress of a trial.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
-    /// With these figures; without a task if it was not evaluated.
+    /// Finished with these scores; without a task if it was not evaluated.
     Finished { steps: u64, results: TrialResults },
-    /// To the last step, and no further.
+    /// Trained to the last step, but not evaluated.
     Trained,
-    /// So many steps, if its log tells.
+    /// Stopped after this many steps, if its log says so.
     Unfinished { steps: Option<u64> },
 }
 
-/// A run that was begun.
+/// A run that was started.
 #[derive(Debug, Clone)]
 pub struct MadeRun {
-    /// The folders of its trials without "_" and their numbers; of one that was renamed its folder.
+    /// The common prefix of its trials' folders, without `_` and number; for a renamed folder, the folder
+    /// itself.
     pub folder: PathBuf,
     pub config: Config,
-    /// Those of its tasks, as the model is described.
+    /// The heads of its tasks, from the model's description.
     pub heads: BTreeMap<String, HeadShape>,
-    /// The trials that were begun, by number.
+    /// The trials that were started, by number.
     pub trials: BTreeMap<usize, State>,
     /// When the run last wrote one of its logs.
     pub written: Option<SystemTime>,
-    /// The name that the run gave the folder, if it has another now: nothing else that the run left is
-    /// known to be its own.
+    /// The run's original name if its folder was renamed; no other file can then be attributed to the run.
     pub renamed_from: Option<String>,
-    /// Finished trials that were trained or evaluated otherwise than the last one: the run's own results
-    /// have none of them.
+    /// Finished trials whose training or evaluation differs from the last one's: the run's results exclude
+    /// them.
     left_out: Vec<usize>,
 }
 
 impl MadeRun {
-    /// The run whose trial lies in `path`, and its number; or the run whose folders have this name before
-    /// their numbers.
+    /// Opens the run that has a trial in the folder `path`, and returns the trial's number; or the run whose
+    /// folders have this path as their prefix.
     ///
     /// # Errors
-    /// No run there, or one that cannot be read.
+    /// If there is no run, or it cannot be read.
     pub fn open(path: &Path) -> Result<(Self, Option<usize>), Error> {
         let named = match path.file_name() {
             Some(_) => path.to_owned(),
-            // `.` and `..` have a name all the same.
+            // `.` and `..` have names too.
             None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
         };
         if is_trial(&named) {
@@ -73,7 +73,7 @@ impl MadeRun {
             let others = others.filter_map(|(_, path)| TrialFolder::read(&path).ok());
             return Ok((Self::of(others.chain([own]).collect())?, Some(trial)));
         }
-        // Unless all are kept, only the last trial's folder is there.
+        // Unless all models are kept, only the last trial's folder remains.
         let place = place_of(&named);
         let candidates = [
             Some((named.clone(), None)),
@@ -97,7 +97,7 @@ impl MadeRun {
         })
     }
 
-    /// The run of these folders, which have their common name, one at least.
+    /// The run of these folders, which share a prefix; there must be at least one.
     pub(super) fn of(mut folders: Vec<TrialFolder>) -> Result<Self, Error> {
         folders.sort_by_key(|one| one.place.as_ref().map(|(_, trial)| *trial));
         let logs: Vec<PathBuf> = folders.iter().map(|one| one.path.join(TRAIN_LOG)).collect();
@@ -151,7 +151,7 @@ impl MadeRun {
         })
     }
 
-    /// That of a folder that was renamed: it alone.
+    /// The run of a renamed folder, which is alone.
     pub(super) fn renamed(folder: TrialFolder) -> Self {
         let name = folder.config.model_dir.file_name().unwrap_or_default();
         Self {
@@ -165,7 +165,7 @@ impl MadeRun {
         }
     }
 
-    /// The figures of the trials that were finished and evaluated, all in one way.
+    /// The scores of the finished trials, all evaluated in the same way.
     pub fn results(&self) -> Vec<TrialResults> {
         let trials = self.trials.iter();
         let own = trials.filter(|(number, _)| !self.left_out.contains(number));
@@ -181,7 +181,7 @@ impl MadeRun {
         Summary::of(&self.results())
     }
 
-    /// How far it came, in words.
+    /// Its progress, in words.
     pub fn progress(&self) -> String {
         let planned = self.config.num_trials.max(self.trials.len());
         let mut finished = 0;
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::{eval::figures::Figure, eval::figures::Scores, finetune::ledger};
 
-    /// The folders of a run's trials in a data folder, with what the run was told.
+    /// Creates the folders of a run's trials in a data folder, with the run's settings.
     fn lay(data: &Path, told: Value, trials: &[usize]) -> PathBuf {
         let given = told.as_object().unwrap();
         let config = Config::resolve(data, "m", given).unwrap().0;
@@ -310,7 +310,7 @@ mod tests {
             .collect();
         assert_eq!(exact, [60.0, 70.0]);
         assert_eq!(run.progress(), "2 of 3");
-        // They are there all the same.
+        // The excluded trials are listed nevertheless.
         assert!(matches!(run.trials[&1], State::Finished { .. }));
     }
 
@@ -366,7 +366,7 @@ mod tests {
                 "x",
                 "expected the JSON object that a run writes of its hyper-parameters; start the run again",
             ),
-            ("{\"vocab_size\": 3}", "found those of no run"),
+            ("{\"vocab_size\": 3}", "of a run, found none"),
             (
                 &whole.replace("\"learning_rate\":", "\"learning_rat\":"),
                 "learning_rat",

@@ -1,6 +1,6 @@
-//! What the processes of a run have left, put together: the figures of all trials in their order, and the
-//! files that the last of them answers in. In whatever order the trials end, and wherever, they are those of
-//! one process that runs them one after the other.
+//! Merges what the processes of a run have written: the scores of all trials in order, and the files with the
+//! last trial's answers. Whatever the order in which the trials end, and on whatever machine, the result is
+//! that of a single process that runs them one after the other.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,12 +20,12 @@ use crate::{
     train::run_lock::RunLock,
 };
 
-/// The figures of a run's trials that are finished and were evaluated, by number, as far as the list of
-/// finished trials can be read; of those that were trained and evaluated as the trial `like`, if it is
-/// given, for no run has others in its results.
+/// The scores of a run's finished and evaluated trials, by number, from the list of finished trials, if it is
+/// readable. If `like` is given, only trials trained and evaluated as that one: a run's results contain no
+/// others.
 ///
 /// # Errors
-/// When it is there and the system does not let it be read.
+/// If the list exists but the system does not allow it to be read.
 pub fn finished_trials(
     paths: Paths<'_>,
     like: Option<usize>,
@@ -44,8 +44,8 @@ pub fn finished_trials(
 }
 
 impl Finetune<'_> {
-    /// Refuses to run one trial beside those of a run that learns from something else. Without `--trial` each
-    /// is looked at when its turn comes.
+    /// Refuses to run a single trial beside those of a run with other training data or settings. Without
+    /// `--trial`, each trial is checked when its turn comes.
     pub(super) fn check_same_run(&self, identity: &Identity) -> Result<(), Error> {
         let path = self.config.paths().trials();
         let ledger = Ledger::read(&path).map_err(io(&path, "reading"))?;
@@ -67,9 +67,9 @@ impl Finetune<'_> {
         }
     }
 
-    /// Takes the figures of all trials that are finished, writes what holds those of all of them, and tells
-    /// which trials are missing; `ended` is the one that has just been evaluated here, if it was. Whoever
-    /// calls this has the turn.
+    /// Collects the scores of all finished trials, writes the files that contain all of them, and returns the
+    /// missing trials. `ended` is the trial just evaluated by this process, if any. The caller must hold the
+    /// turn.
     pub(super) fn merge(
         &self,
         ledger: &Ledger,
@@ -93,13 +93,13 @@ impl Finetune<'_> {
                 trials.insert(trial, results.clone());
             }
         }
-        // Whoever changes a trial's figures writes them.
+        // Whoever changes a trial's scores writes them.
         let is_written =
             ended.is_none() && figures.is_written && figures.trials.keys().eq(trials.keys());
         figures.trials = trials;
         let last = figures.trials.keys().next_back();
         if let Some(&last) = last.filter(|_| !is_written) {
-            // A run of one trial has given its answers no number, and they are about to be replaced.
+            // A run with one trial wrote its answers without a number, and they are about to be replaced.
             for trial in ledger.numbers().filter(|_| config.num_trials > 1) {
                 let wrote = |file: &Path| ledger.get(trial).is_some_and(|own| own.wrote(file));
                 keep_as_own(config, trial, &wrote)?;
@@ -110,9 +110,9 @@ impl Finetune<'_> {
         Ok(lacking)
     }
 
-    /// Removes the models of finished trials that the run does not keep, whoever has trained them. The
-    /// folder of one trial stays, since it tells what the run was told. Whoever calls this has the turn, and
-    /// the lock of the trial `own`.
+    /// Removes the models of finished trials that the run does not keep, whoever trained them. One trial's
+    /// folder stays, because it records the run's settings. The caller must hold the turn, and the lock of
+    /// the trial `own`.
     pub(super) fn remove_models(
         &self,
         own: usize,
@@ -122,7 +122,7 @@ impl Finetune<'_> {
     ) -> Result<(), Error> {
         let (trials, paths) = (self.config.num_trials, self.config.paths());
         for trial in 1..trials {
-            // A model whose answers are gone can make them again.
+            // A model whose answers were lost can answer again.
             let is_here = |found: &Finished| {
                 found.model != Model::Removed && found.is_whole_in(&self.files_of(trial))
             };
@@ -142,7 +142,7 @@ impl Finetune<'_> {
     }
 }
 
-/// Why a trial is no part of the results, if it is none.
+/// Why a trial is not part of the results; `None` if it is.
 fn missing(ledger: &Ledger, identity: &Identity, trial: usize) -> Option<Missing> {
     let Some(finished) = ledger.get(trial) else {
         return Some(Missing::NotFinished);
@@ -203,7 +203,7 @@ mod tests {
             assert_eq!(found.into_keys().collect::<Vec<_>>(), alike, "{like}");
         }
         assert_eq!(found[&3].tasks[0].1.get("accuracy"), Some(75.0));
-        // One that is damaged tells nothing, and stays.
+        // A damaged one says nothing, and stays.
         std::fs::write(&list, "{}").unwrap();
         assert!(finished().is_empty());
         assert_eq!(std::fs::read_to_string(&list).unwrap(), "{}");

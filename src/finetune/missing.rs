@@ -1,20 +1,20 @@
-//! Trials that the results of a run do not have, and why.
+//! Trials that are missing from a run's results, and why.
 
 use crate::{
     counted::plural,
     train::{lock_holder::Holder, run_lock::told},
 };
 
-/// Why the results of a run lack one of its trials.
+/// Why a trial is missing from a run's results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
     NotFinished,
-    /// Another process is at it, which may have said which.
+    /// Another process is working on it, named if its lock says so.
     Elsewhere(Option<Holder>),
-    /// What was different from this run.
+    /// Its training differs from this run's, as described.
     OtherTraining(String),
     NotEvaluated {
-        /// Whether its model has been removed, so that it cannot be evaluated.
+        /// Whether its model was removed, so that it cannot be evaluated.
         is_gone: bool,
     },
     OtherEvaluation {
@@ -23,7 +23,7 @@ pub(super) enum Missing {
     },
 }
 
-/// What is to be said of the trials that are missing of so many.
+/// Messages about the missing trials, of `of` in all.
 pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
     let open = missing
         .iter()
@@ -33,8 +33,8 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
     if !open.is_empty() {
         let trials = plural(open.len(), "trial");
         lines.push(format!(
-            "missing in the results: {trials} {} of {of}, not finished yet; each is added by the process \
-             that ends it",
+            "missing from the results: {trials} {} of {of}, not finished yet; each is added by the process \
+             that finishes it",
             listed(&open)
         ));
     }
@@ -42,20 +42,20 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
         Some(match why {
             Missing::NotFinished => return None,
             Missing::Elsewhere(holder) => format!(
-                "missing in the results: trial {trial} of {of}, which another process trains{}; that one \
-                 adds it",
+                "missing from the results: trial {trial} of {of}, which another process is training{}; that \
+                 process will add it",
                 told(holder)
             ),
             Missing::OtherTraining(differing) => format!(
-                "left out of the results: trial {trial} of {of}, which was trained otherwise ({differing}); \
-                 give --trial {trial} --restart to train it anew"
+                "left out of the results: trial {trial} of {of}, which was trained with other settings \
+                 ({differing}); give --trial {trial} --restart to train it again"
             ),
             Missing::NotEvaluated { is_gone } => format!(
                 "left out of the results: trial {trial} of {of}, which was not evaluated; {}",
                 evaluated_by(*trial, *is_gone, "it")
             ),
             Missing::OtherEvaluation { differing, is_gone } => format!(
-                "left out of the results: trial {trial} of {of}, which was evaluated otherwise \
+                "left out of the results: trial {trial} of {of}, which was evaluated with other settings \
                  ({differing}); {}",
                 evaluated_by(*trial, *is_gone, "it again")
             ),
@@ -64,17 +64,17 @@ pub(super) fn lines(missing: &[(usize, Missing)], of: usize) -> Vec<String> {
     lines
 }
 
-/// How a trial is evaluated.
+/// How to evaluate a trial.
 fn evaluated_by(trial: usize, is_gone: bool, it: &str) -> String {
     match is_gone {
         true => {
-            format!("its model has been removed: give --trial {trial} --restart to train it anew")
+            format!("its model has been removed: give --trial {trial} --restart to train it again")
         }
         false => format!("give --trial {trial} to evaluate {it}"),
     }
 }
 
-/// Numbers as a sentence has them: `1, 2 and 4`.
+/// Numbers as in a sentence: `1, 2 and 4`.
 fn listed(numbers: &[usize]) -> String {
     let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
     match words.split_last() {
@@ -105,9 +105,9 @@ mod tests {
         let lines = lines(&missing, 5);
         assert_eq!(lines.len(), 3);
         for (line, part) in lines.iter().zip([
-            "missing in the results: trials 1, 3 and 5 of 5, not finished yet",
-            "left out of the results: trial 2 of 5, which was evaluated otherwise (beam_size: 5 there, 20 now)",
-            "missing in the results: trial 4 of 5, which another process trains; that one adds it",
+            "missing from the results: trials 1, 3 and 5 of 5, not finished yet",
+            "left out of the results: trial 2 of 5, which was evaluated with other settings (beam_size: 5 there, 20 now)",
+            "missing from the results: trial 4 of 5, which another process is training; that process will add it",
         ]) {
             assert!(line.starts_with(part), "{line}");
         }
@@ -127,7 +127,7 @@ mod tests {
             (false, "give --trial 1 to evaluate it"),
             (
                 true,
-                "its model has been removed: give --trial 1 --restart to train it anew",
+                "its model has been removed: give --trial 1 --restart to train it again",
             ),
         ] {
             let told = lines(&[(1, Missing::NotEvaluated { is_gone })], 2);

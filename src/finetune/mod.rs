@@ -1,10 +1,10 @@
 //! The reference's `run_finetuning`: trains and evaluates each trial and writes the results.
 //!
-//! Everything that can be seen beforehand is checked before the first step: that there is a step to
-//! make, that the metrics can mark the dev files, that no result takes the place of another or of
-//! something that the run reads, and that all of them can be written. A run that is started again
-//! goes on in the trial where it stopped. Several processes may share its trials: each takes those that
-//! no other is at, and what all have left is put together by each that ends one.
+//! Everything that can be checked in advance is checked before the first step: that there is a step to run,
+//! that the metrics can score the dev files, that no result replaces another or a file that the run reads,
+//! and that all results can be written. A run that is started again resumes in the trial where it stopped.
+//! Several processes may share its trials: each takes those that no other is working on, and each that
+//! finishes one merges the results of all.
 
 mod claims;
 pub mod comparison;
@@ -52,8 +52,8 @@ use crate::{
     train::{self, memory_plan::MemoryLimits, run_folder, run_lock},
 };
 
-/// What is said of the next run after training was stopped.
-const GOES_ON: &str = "goes on from there";
+/// What a message says of the next run after training was stopped.
+const GOES_ON: &str = "resumes from there";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -110,14 +110,13 @@ pub enum Error {
     )]
     CannotMark { file: PathBuf, source: tasks::Error },
     #[error(
-        "{model_dir} holds {file}, which no training run has made; choose another model_dir, or give \
-         --restart to have the folder moved aside"
+        "{model_dir} contains {file}, which no training run has written; choose another model_dir, or give \
+         --restart to move the folder aside"
     )]
     ForeignModel { model_dir: PathBuf, file: String },
     #[error(
-        "{ledger}: trial {trial} was evaluated otherwise ({differing}), and its model has been removed \
-         (keep_all_models=false); start with what it was evaluated with, or give --restart to train \
-         anew"
+        "{ledger}: trial {trial} was evaluated with other settings ({differing}), and its model has been \
+         removed (keep_all_models=false); use the same settings, or give --restart to train again"
     )]
     ModelGone {
         ledger: PathBuf,
@@ -126,7 +125,8 @@ pub enum Error {
     },
     #[error(
         "{ledger}: trial {trial} was trained with other hyper-parameters ({differing}), which the trials of \
-         a run share; give those, another model_dir, or --restart without --trial, which moves all aside"
+         a run share; use those, choose another model_dir, or give --restart without --trial, which moves \
+         all trials aside"
     )]
     OtherTrial {
         ledger: PathBuf,
@@ -139,8 +139,8 @@ pub enum Error {
     )]
     NoTrial { trial: usize, trials: usize },
     #[error(
-        "--trial {trial}: needs do_train=true, for what is only evaluated is one trial like another; \
-         leave it out"
+        "--trial {trial}: needs do_train=true, because without training all trials are the same; leave it \
+         out"
     )]
     OnlyEvaluated { trial: usize },
     #[error("{0}")]
@@ -158,85 +158,85 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the user ended the run, which is no failure.
+    /// Whether the user stopped the run, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. })
     }
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The figures of the trials that are finished, whoever ran them, in their order.
+    /// The scores of the finished trials in order, whoever ran them.
     pub trials: Vec<TrialResults>,
     /// The numbers of these trials.
     pub numbers: Vec<usize>,
-    /// Those that the figures lack.
+    /// Trials missing from the scores.
     pub missing: Vec<usize>,
     /// The model, the results and the test answers.
     pub files: Vec<PathBuf>,
 }
 
-/// A run of `electra finetune`, its hyper-parameters resolved.
+/// A run of `electra finetune` with resolved hyper-parameters.
 pub struct Finetune<'a> {
     pub config: &'a Config,
-    /// What no result may replace.
+    /// Files that no result may replace.
     pub given: GivenFiles<'a>,
-    /// Those of the tasks, in their order.
+    /// The heads of the tasks, in order.
     pub heads: &'a [TaskHead],
     /// Without autodiff.
     pub device: &'a Device,
-    /// The device as people know it.
+    /// The device's name for people.
     pub device_name: String,
     pub arithmetic: Arithmetic,
     pub tokenizer: &'a Tokenizer,
-    /// Whether a model that is only evaluated may have a head with random values.
+    /// Whether a model that is only evaluated may have a randomly initialised head.
     pub untrained_head: bool,
-    /// Moves an earlier run's folders aside instead of going on from them.
+    /// Moves an earlier run's folders aside instead of resuming it.
     pub restart: bool,
-    /// Ends once it is said what the run would do; nothing is written.
+    /// Only describes what the run would do; writes nothing.
     pub dry_run: bool,
-    /// The only trial to run; without one, all that no other process is at.
+    /// The only trial to run; `None` runs all that no other process is working on.
     pub trial: Option<usize>,
     pub progress: &'a Progress,
     pub memory_limits: MemoryLimits,
-    /// Asked from outside to end training after a step, with a checkpoint.
+    /// Set from outside to end training after a step, with a checkpoint.
     pub stop: &'a Stop,
     /// Those that train together.
     pub ranks: &'a Ranks,
 }
 
-/// The files of a run, featurised: one entry a task, none for what the run has no use for.
+/// The featurised files of a run: one entry per task, empty for files that the run does not need.
 struct RunData {
     train: Vec<Box<dyn TaskFile>>,
     dev: Vec<Box<dyn TaskFile>>,
-    /// Those that are scored between steps, if not the same.
+    /// Files scored during training, if not the same.
     between: Option<Vec<Box<dyn TaskFile>>>,
-    /// With the task's place in the model's list.
+    /// With the task's index in the model's list.
     test: Vec<(usize, Box<dyn TaskFile>)>,
 }
 
 impl RunData {
-    /// The files that are scored between steps.
+    /// The files that are scored during training.
     fn between(&self) -> &[Box<dyn TaskFile>] {
         self.between.as_ref().unwrap_or(&self.dev)
     }
 }
 
-/// Whether every result of a run has a place of its own that can be written; what [`Finetune::run`]
-/// looks at once the data are read.
+/// Checks that every result of a run has its own, writable path. [`Finetune::run`] does this once the data
+/// have been read.
 ///
 /// # Errors
-/// The first file that has none.
+/// The first file without one.
 pub fn check_places(config: &Config, given: GivenFiles<'_>) -> Result<(), Error> {
     places::check_names(config, given)?;
     Ok(places::check_writable(config, None)?)
 }
 
-/// Whether a run has a trial of this number, which it may run alone.
+/// Checks that a run has a trial with this number, which can run alone.
 ///
 /// # Errors
-/// When it has none, or trains nothing.
+/// If it has no such trial, or trains nothing.
 pub fn check_trial(config: &Config, trial: Option<usize>) -> Result<(), Error> {
     let Some(trial) = trial else {
         return Ok(());
@@ -252,7 +252,7 @@ pub fn check_trial(config: &Config, trial: Option<usize>) -> Result<(), Error> {
 }
 
 impl Finetune<'_> {
-    /// Runs every trial that is not finished, or the one that was asked for.
+    /// Runs every unfinished trial, or the requested one.
     pub fn run(&self) -> Result<Outcome, Error> {
         if !self.ranks.is_first() {
             return self.follow();
@@ -263,7 +263,7 @@ impl Finetune<'_> {
             Err(error) if error.was_stopped() => self.progress.note(&error.to_string()),
             Err(Error::Train(_)) if self.restart => self
                 .progress
-                .note("to go on from the last checkpoint, leave --restart out: it begins anew"),
+                .note("--restart starts over; leave it out to resume from the last checkpoint"),
             _ => {}
         }
         outcome
@@ -291,7 +291,7 @@ impl Finetune<'_> {
         }
         places::check_writable(config, self.trial)?;
 
-        // From here on there is something to save, or to say of where the run stands.
+        // From here on there is progress to save or to report.
         let _held = self.stop.hold();
         let mut figures = figures::Figures::new(config, &data.dev);
         let mut missing = Vec::new();
@@ -302,7 +302,7 @@ impl Finetune<'_> {
                 self.tell_trial(trial, "");
                 let model = self.build(trial, self.device, None)?;
                 if let Some(folder) = &config.init_checkpoint {
-                    // What is only evaluated may lie in a folder of its own.
+                    // A model that is only evaluated may be in a folder of its own.
                     figures.report.add_training(folder, trial, self.progress);
                 }
                 let folder = config.init_checkpoint.as_deref().unwrap_or(Path::new(""));
@@ -378,7 +378,7 @@ impl Finetune<'_> {
         })
     }
 
-    /// The examples that are scored between steps, if there are fewer.
+    /// The examples scored during training, if they are fewer.
     fn between(&self, dev: &[Box<dyn TaskFile>]) -> Option<Vec<Box<dyn TaskFile>>> {
         let most = self
             .config
@@ -416,7 +416,7 @@ impl Finetune<'_> {
         Ok(file)
     }
 
-    /// Refuses to smooth the labels of a task that has no classes.
+    /// Refuses label smoothing for a task without classes.
     fn check_smoothing(&self) -> Result<(), Error> {
         let smoothing = self.config.label_smoothing;
         if !self.config.do_train || smoothing == 0.0 {
@@ -435,7 +435,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// Refuses a run without a step, which would write and mark a head with random values.
+    /// Refuses a run without a step, which would write and score a randomly initialised head.
     fn check_steps(&self, features: &FeatureSet) -> Result<(), Error> {
         let config = self.config;
         let plan = BatchPlan::new(features.lengths(), self.plan_options(1))?;
@@ -450,7 +450,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// Where the run ends because it was asked to, and what the next one does.
+    /// Where the run stopped on request, and what the next run does.
     fn stopped(&self, trial: usize, place: &str, next: &str) -> Error {
         let of = self.config.num_trials;
         let trial = match of {

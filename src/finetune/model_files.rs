@@ -1,12 +1,12 @@
-//! The files that the model at a path is made of, which nothing may be written over.
+//! The files of the model at a path, which must not be overwritten.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The files of the model at `model`: of a folder what lies in it and is no result, also in the record
-/// and the checkpoints there; of the prefix of a TensorFlow checkpoint its files; else the path itself.
+/// The files of the model at `model`. For a folder: all files in it, in its record and in its checkpoints,
+/// except results; for the prefix of a TensorFlow checkpoint, its files; otherwise the path itself.
 pub(crate) fn model_files(model: &Path) -> Vec<PathBuf> {
     if model.is_dir() {
         let below = entries(model).filter(|path| path.is_dir() && is_model_folder(&name_of(path)));
@@ -39,13 +39,14 @@ fn name_of(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Whether a folder of this name in that of a model is its record, or a checkpoint or the best weights of its run.
+/// Whether a subfolder of this name in a model's folder is its record, a checkpoint, or the best weights of
+/// its run.
 fn is_model_folder(name: &str) -> bool {
     let step = name.strip_prefix("checkpoint-");
     ["record", "best"].contains(&name) || step.is_some_and(|step| step.parse::<u64>().is_ok())
 }
 
-/// Whether a file of this name is part of a model, not a result that lies beside it.
+/// Whether a file of this name is part of a model, not a result beside it.
 fn belongs_to_a_model(name: &str) -> bool {
     const NAMES: [&str; 6] = [
         "checkpoint",

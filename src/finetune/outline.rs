@@ -1,4 +1,4 @@
-//! What a training run is about to do, in a line for each part of it, before it costs hours.
+//! What a training run is about to do, one line for each part, before it takes hours.
 
 use indicatif::HumanCount;
 
@@ -16,11 +16,11 @@ use crate::{
     train::{memory_plan::MemoryPlan, objective::Trainable},
 };
 
-/// Training examples that `log_examples` shows of each task.
+/// Training examples of each task that `log_examples` shows.
 const EXAMPLES: usize = 3;
 
 impl Finetune<'_> {
-    /// Says what training is about to do.
+    /// Logs what training is about to do.
     pub(super) fn say_what_will_be_done(
         &self,
         train: &[Box<dyn TaskFile>],
@@ -59,10 +59,10 @@ struct Outline<'a> {
     /// Tokens of all training features, without padding.
     tokens: u64,
     steps: u64,
-    /// The only one that is run.
+    /// The only trial to run.
     trial: Option<usize>,
     memory: MemoryPlan,
-    /// Bytes that training may hold.
+    /// Memory budget of training, in bytes.
     budget: Option<u64>,
 }
 
@@ -74,7 +74,8 @@ impl Outline<'_> {
         let layers = config.encoder().num_hidden_layers;
         if let Some(top) = config.trainable_layers {
             lines.push(format!(
-                "trained: the top {top} of {layers} layers, and the head"
+                "trained: the top {top} of {}, and the head",
+                counted(layers, "layer")
             ));
         }
         lines.extend([self.training(), self.rates(), self.memory()]);
@@ -93,10 +94,10 @@ impl Outline<'_> {
             (false, false) => "cased",
         };
         format!(
-            "model: {} layers × {}, {} heads, {} parameters, {case}",
-            encoder.num_hidden_layers,
+            "model: {} × {}, {}, {} parameters, {case}",
+            counted(encoder.num_hidden_layers, "layer"),
             encoder.hidden_size,
-            encoder.num_attention_heads,
+            counted(encoder.num_attention_heads, "head"),
             HumanCount(sizes.all()),
         )
     }
@@ -125,7 +126,7 @@ impl Outline<'_> {
     fn rates(&self) -> String {
         let config = self.config;
         let decay = match config.layerwise_lr_decay {
-            decay if decay > 0.0 => format!(", × {decay} a layer down"),
+            decay if decay > 0.0 => format!(", × {decay} per layer down"),
             _ => String::new(),
         };
         let schedule = match config.lr_schedule {
@@ -150,7 +151,7 @@ impl Outline<'_> {
             some => format!("{} at once", counted(some, "feature")),
         };
         let again = match plan.recompute_layers {
-            true => ", layers computed again",
+            true => ", layers recomputed",
             false => "",
         };
         format!(
@@ -197,8 +198,8 @@ mod tests {
                 "model: 24 layers × 1024, 16 heads, 336,192,515 parameters, lower case with accents",
                 "trained: the top 8 of 24 layers, and the head",
                 "training: 3 × 8,159 steps, 2 epochs, batch 32, 1,234,567 tokens, seed 7",
-                "learning rate: 3e-5, × 0.9 a layer down; warm-up 10 % of the steps",
-                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers computed again",
+                "learning rate: 3e-5, × 0.9 per layer down; warm-up 10 % of the steps",
+                "memory: 6 GiB of 7 GiB for a step; 4 features at once, layers recomputed",
             ]
         );
         let alone = Outline {
@@ -218,7 +219,8 @@ mod tests {
             ..alone
         }
         .rates();
-        let expected = "learning rate: 3e-5, cosine, × 0.9 a layer down; warm-up 10 % of the steps";
+        let expected =
+            "learning rate: 3e-5, cosine, × 0.9 per layer down; warm-up 10 % of the steps";
         assert_eq!(rates, expected);
     }
 }

@@ -1,5 +1,5 @@
-//! Where a run writes: no file in the place of another, or of one that the run reads; every folder
-//! there to be written.
+//! Where a run writes: no file may replace another, or one that the run reads, and every folder must be
+//! writable.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{first} and {second} are one file, {path}; give them different names ({{:}} in a path stands \
+        "{first} and {second} are the same file, {path}; give them different names ({{:}} in a path stands \
          for the task)"
     )]
     Same {
@@ -35,7 +35,7 @@ pub enum Error {
         path: PathBuf,
     },
     #[error(
-        "model_dir: the run would train in {model_dir}, which holds the model that it begins with \
+        "model_dir: the run would train in {model_dir}, which contains the model that it starts from \
          ({checkpoint}); choose another model_dir"
     )]
     OwnSource {
@@ -52,13 +52,13 @@ pub enum Error {
     },
 }
 
-/// A file and what the user calls it.
+/// A file and its name for the user.
 struct Named {
     name: String,
     path: PathBuf,
 }
 
-/// Every file that the run will write outside of its model folders.
+/// Every file that the run will write outside its model folders.
 fn outputs(config: &Config) -> Vec<Named> {
     let paths = config.paths();
     let mut outputs = Vec::new();
@@ -125,16 +125,16 @@ fn inputs(config: &Config) -> Vec<Named> {
     inputs
 }
 
-/// Files that the user names by flags of the run.
+/// Files given by command-line flags.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GivenFiles<'a> {
-    /// That of the hyper-parameters.
+    /// The file of hyper-parameters.
     pub hparams: Option<&'a Path>,
-    /// The order that training features are taken in, in each epoch.
+    /// The order of training features in each epoch.
     pub replay: Option<&'a Path>,
 }
 
-/// Refuses a run of which one result would replace another, or something that the run reads.
+/// Refuses a run in which a result would replace another, or a file that the run reads.
 pub(super) fn check_names(config: &Config, given: GivenFiles<'_>) -> Result<(), Error> {
     let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut read: BTreeMap<PathBuf, String> = BTreeMap::new();
@@ -154,7 +154,7 @@ pub(super) fn check_names(config: &Config, given: GivenFiles<'_>) -> Result<(), 
         false => Vec::new(),
     };
     for Named { name, path } in outputs(config) {
-        // A device or a pipe takes everything that is written to it.
+        // A device or a pipe accepts any number of writers.
         if path
             .metadata()
             .is_ok_and(|found| !found.is_file() && !found.is_dir())
@@ -203,8 +203,8 @@ pub(super) fn check_names(config: &Config, given: GivenFiles<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Makes the folders of all results, and sees whether files can be made in them. Of the trials' folders it
-/// looks at that of the only `trial` to run, or of the first: others may be another process's.
+/// Creates the folders of all results, and checks that files can be created in them. Of the trials' folders,
+/// checks only that of the requested `trial`, or of the first: others may belong to another process.
 pub(super) fn check_writable(config: &Config, trial: Option<usize>) -> Result<(), Error> {
     if config.do_train {
         let path = config.paths().model_dir(trial.unwrap_or(1));
@@ -222,7 +222,7 @@ pub(super) fn check_writable(config: &Config, trial: Option<usize>) -> Result<()
         .try_for_each(|Named { name, path }| try_place(name, path))
 }
 
-/// Tries whether a file can be made at `path`; the folders that lead to it are made.
+/// Tries to create a file at `path`, with its parent folders.
 fn try_place(output: &str, path: &Path) -> Result<(), Error> {
     match output_place::probe(&real(path)) {
         Ok(()) => Ok(()),
@@ -238,7 +238,7 @@ fn try_place(output: &str, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The path without links, as far as it is there, and without `.` and `..`.
+/// The path with links resolved as far as it exists, and without `.` and `..`.
 fn real(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut real = PathBuf::new();
@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    /// A data folder with a model and the configuration of a run in it.
+    /// The configuration of a run in a data folder, with a model there.
     fn config(folder: &Path, given: Value) -> Config {
         let model = folder.join("models/m");
         fs::create_dir_all(&model).unwrap();
@@ -290,7 +290,7 @@ mod tests {
         let config = config(folder.path(), json!({"write_test_outputs": true}));
         check_names(&config, GivenFiles::default()).unwrap();
         check_writable(&config, None).unwrap();
-        // Nothing but folders is left of the trial.
+        // Only empty folders are left of the trial.
         let left = fs::read_dir(folder.path().join("models/m/results")).unwrap();
         assert!(left.flatten().all(|entry| entry.path().is_dir()));
     }
@@ -311,14 +311,14 @@ mod tests {
                 json!({"qa_preds_file": "finetuning_data/newsqa/dev.jsonl"}),
                 "the dev file of newsqa, which the run reads",
             ),
-            (json!({"results_txt": "r.json"}), "are one file"),
+            (json!({"results_txt": "r.json"}), "are the same file"),
             (
                 json!({"qa_preds_file": "out/p.json"}),
-                "qa_preds_file of squad in trial 1 and qa_preds_file of newsqa in trial 1 are one file",
+                "qa_preds_file of squad in trial 1 and qa_preds_file of newsqa in trial 1 are the same file",
             ),
             (
                 json!({"qa_preds_file": "out/{:}.json", "qa_na_file": "out/{:}.json"}),
-                "are one file",
+                "are the same file",
             ),
             (
                 json!({"qa_na_file": "x_1/model.bpk", "model_dir": "x"}),

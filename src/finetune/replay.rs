@@ -1,4 +1,4 @@
-//! A recorded order of training features, so that a run of other code can be followed.
+//! A recorded order of training features, which reproduces a run of other code.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,8 +23,8 @@ pub enum Error {
         source: serde_json::Error,
     },
     #[error(
-        "{}: line {line}: the training data have no feature {eid} of {task} that no earlier line took; \
-         give the order of these data, made with the same hyper-parameters",
+        "{}: line {line}: the training data have no further feature {eid} of {task}; give an order recorded \
+         on these data with the same hyper-parameters",
         file.display()
     )]
     NoFeature {
@@ -37,20 +37,20 @@ pub enum Error {
     Empty { file: PathBuf },
 }
 
-/// A line of the file; further keys are passed over.
+/// A line of the file; other keys are ignored.
 #[derive(Deserialize)]
 struct Line {
-    /// May be left out if one task is learnt.
+    /// Optional if only one task is trained.
     task: Option<String>,
     eid: u64,
 }
 
-/// The indices, in the list of all tasks' features, that the lines of `file` name in turn.
+/// The indices, in the list of all tasks' features, that the lines of `file` name, in order.
 ///
 /// # Errors
-/// When a line names no feature, or one more often than there are features of its name.
+/// If a line names no feature, or a name occurs more often than it has features.
 pub(super) fn order(file: &Path, train: &[Box<dyn TaskFile>]) -> Result<Vec<usize>, Error> {
-    // By the task's place and the feature's number.
+    // By the task's index and the feature's number.
     let mut places: HashMap<(usize, u64), VecDeque<usize>> = HashMap::new();
     let ids = train
         .iter()

@@ -1,4 +1,4 @@
-//! The report of a run: what its trials leave, gathered as they end.
+//! The report of a run: its trials' results, collected as they end.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -19,16 +19,16 @@ pub enum Error {
     Report(#[from] report::Error),
 }
 
-/// Gathers a run's training curves; the folders that hold them may go before the run ends.
+/// Collects a run's training curves; the folders that contain them may be removed before the run ends.
 #[derive(Debug, Default)]
 pub struct RunReport {
-    /// By trial; none of a log that could not be read.
+    /// By trial; `None` if the log could not be read.
     training: BTreeMap<usize, Option<TrainingCurve>>,
     origin: Option<Origin>,
 }
 
 impl RunReport {
-    /// Takes the training log of a trial that has ended, where its model folder has one.
+    /// Reads the training log of a finished trial, if its model folder has one.
     pub fn add_training(&mut self, model_dir: &Path, trial: usize, progress: &Progress) {
         let log = model_dir.join(step_record::FILE);
         if self.training.contains_key(&trial) || !log.is_file() {
@@ -41,16 +41,16 @@ impl RunReport {
         self.training.insert(trial, curve.ok());
     }
 
-    /// Takes where a trial's figures come from; not all tasks' answers have a record that tells.
+    /// Sets the provenance of a trial's scores; not every task's answers record it.
     pub fn came_from(&mut self, origin: &Origin) {
         self.origin = Some(origin.clone());
     }
 
-    /// Writes `T_report.html` on the trials so far, by their numbers, and the answers of the last of
-    /// them to the files of `dev`.
+    /// Writes `T_report.html`: the scores of the trials so far, by number, and the last one's answers to the
+    /// `dev` files.
     ///
     /// # Errors
-    /// When the answers cannot be read or the file cannot be written.
+    /// If the answers cannot be read or the file cannot be written.
     pub fn write(
         &self,
         config: &Config,

@@ -12,22 +12,22 @@ use super::{
     trial_folder::{Error, TrialFolder, is_trial},
 };
 
-/// The end of the name of a list of finished trials, which lies beside the folders of the run.
+/// Suffix of a list of finished trials, which is beside the folders of the run.
 const LEDGER: &str = "_trials.json";
 
-/// All runs below a folder, by task and folder, and what stands in the way of others.
+/// All runs below a folder, sorted by task and folder, and what prevented reading others.
 #[derive(Debug, Default)]
 pub struct RunList {
     pub runs: Vec<MadeRun>,
-    /// Folders and files that cannot be read, and why.
+    /// Folders and files that cannot be read, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
 impl RunList {
-    /// Looks for the folders of trials in `folder` and below; links are not followed.
+    /// Searches for the folders of trials in `folder` and below; does not follow links.
     ///
     /// # Errors
-    /// When the folder itself cannot be read.
+    /// If the folder itself cannot be read.
     pub fn of(folder: &Path) -> Result<Self, Error> {
         let mut list = Self::default();
         let (mut trials, mut ledgers) = (Vec::new(), Vec::new());
@@ -89,7 +89,7 @@ impl RunList {
         });
         for path in ledgers {
             let gone = format!(
-                "{}: the folders of its trials are gone, which told what the run was told",
+                "{}: the folders of its trials, which recorded the run's settings, are gone",
                 path.display()
             );
             list.unreadable.push((path, gone));
@@ -114,7 +114,7 @@ impl RunList {
     }
 }
 
-/// Whether a list of finished trials is that of folders whose name goes on with `more`.
+/// Whether a list of finished trials belongs to folders whose name continues with `more`.
 fn is_beside(ledger: &Path, folder: &OsStr, more: &str) -> bool {
     let (Some(ledger), Some(folder)) = (ledger.to_str(), folder.to_str()) else {
         return false;

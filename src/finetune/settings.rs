@@ -1,4 +1,4 @@
-//! What runs were told differently.
+//! The settings in which runs differ.
 
 use serde_json::{Map, Value};
 
@@ -7,11 +7,11 @@ use crate::config::{
     hparam::{Decides, OVERRIDES, Source, decides},
 };
 
-/// What is seen without them: the trials themselves, and what each of them leaves.
+/// Visible without them: the trials themselves, and the files of each.
 const SEEN: [&str; 2] = ["num_trials", "keep_all_models"];
 
-/// The hyper-parameters of a run by key, dotted in `model_hparam_overrides`: all but where things lie and
-/// what has no effect. What the run begins with counts if it is another model than the named one.
+/// The hyper-parameters of a run by key, dotted in `model_hparam_overrides`, except paths and those without
+/// effect. The initial weights count if they are not those of the named model.
 pub fn settings(config: &Config) -> Map<String, Value> {
     let mut settings = config.hparams();
     let of_place = |key: &str| decides(key) == Some(Decides::Place) && key != "model_name";
@@ -32,7 +32,7 @@ pub fn settings(config: &Config) -> Map<String, Value> {
     settings
 }
 
-/// The keys that not all have alike, in the order of the table, and what each has.
+/// The keys whose values differ between runs, in table order, with each run's value.
 pub fn differing(all: &[Map<String, Value>]) -> Vec<(String, Vec<Option<Value>>)> {
     let mut keys: Vec<&String> = Vec::new();
     for key in all.iter().flat_map(Map::keys) {

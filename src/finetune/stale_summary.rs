@@ -1,13 +1,12 @@
-//! A summary of several trials does not stand beside results that it does not summarise.
+//! Prevents a summary of several trials from staying beside results that it does not summarise.
 
 use std::{fs, path::Path};
 
 use super::{Error, io};
 use crate::{config::Config, eval::results::TrialResults, train::run_folder::aside};
 
-/// Takes the summary of an earlier run away before the results that it belongs to are replaced by
-/// those of `trials`: a run of several trials, which is about to write its own, removes it, any
-/// other moves it aside.
+/// Removes the summary of an earlier run before its results are replaced by those of `trials`. A run of
+/// several trials, which will write its own, deletes it; any other moves it aside.
 pub(super) fn leave(config: &Config, trials: &[TrialResults]) -> Result<(), Error> {
     if trials.len() > 1 {
         return Ok(());
@@ -29,7 +28,7 @@ fn move_aside(path: &Path) -> Result<(), Error> {
     let aside = aside(path, "old");
     fs::rename(path, &aside).map_err(io(path, "moving aside"))?;
     log::warn!(
-        "{}: the summary of other results than those of this run; kept as {}",
+        "{}: summarises results other than this run's; kept as {}",
         path.display(),
         aside.display()
     );
@@ -64,13 +63,13 @@ mod tests {
         };
         let trial = TrialResults::default();
         write();
-        // Both trials: the summary is replaced by theirs.
+        // Both trials: their summary replaces it.
         leave(&two, &[trial.clone(), trial.clone()]).unwrap();
         assert_eq!(there(), [true, true, false, false]);
-        // The first of two, and the second to come.
+        // The first of two trials; the second follows.
         leave(&two, std::slice::from_ref(&trial)).unwrap();
         assert_eq!(there(), [false; 4]);
-        // One in the place of both.
+        // One trial replaces both.
         write();
         leave(&one, std::slice::from_ref(&trial)).unwrap();
         assert_eq!(there(), [false, false, true, true]);

@@ -1,5 +1,4 @@
-//! Training one trial: from its first values, or from where it stopped, to a folder that stands
-//! alone.
+//! Trains one trial, from initial weights or from where it stopped, into a self-contained folder.
 
 use std::{fs::OpenOptions, path::Path, time::Duration};
 
@@ -12,6 +11,9 @@ use crate::{
         FeatureSet,
         plan::{BatchPlan, PlanOptions},
     },
+    config::EncoderConfig,
+    counted::counted,
+    device::ByteSize,
     durable_file::write_whole,
     eval::json_file::write_json,
     kernels::{formats::Element, work},
@@ -28,6 +30,7 @@ use crate::{
         dev_curve::DevPlan,
         memory_plan::{Footprint, MemoryLimits, MemoryPlan},
         objective::{Objective, Trainable},
+        prediction_memory::{PredictionFootprint, weights},
         run::Trained,
         run_folder,
         schedule::{LayerDecay, Schedule},
@@ -36,8 +39,8 @@ use crate::{
 };
 
 impl Finetune<'_> {
-    /// Trains; `between` are the files that are scored between steps. A rank that is not the first
-    /// trains along, and writes nothing.
+    /// Trains; `between` are the files that are scored during training. A rank other than the first only
+    /// computes its share, and writes nothing.
     pub(super) fn train(
         &self,
         trial: usize,
@@ -115,8 +118,8 @@ impl Finetune<'_> {
         let trained = run.train(
             adam,
             |device, stored| {
-                // So that a checkpoint can be asked before the run has ended. What fails here fails
-                // again at the end, where it counts.
+                // Makes checkpoints usable for inference before the run ends. What fails here fails again at
+                // the end, where it matters.
                 if let Err(error) = self
                     .describe_begun(&model_dir)
                     .and_then(|()| self.describe_best(&model_dir))
@@ -144,7 +147,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// How a batch is computed in the memory at hand.
+    /// How a batch is computed in the available memory.
     pub(super) fn memory_plan(
         &self,
         trainable: Trainable,
@@ -152,24 +155,8 @@ impl Finetune<'_> {
     ) -> Result<MemoryPlan, Error> {
         let config = self.config;
         let encoder = config.encoder();
-        let layers = encoder.num_hidden_layers;
-        let sizes = ParameterCount::new(&encoder, head::shapes(self.heads));
-        let (trained, trained_layers) = match trainable {
-            Trainable::All => (sizes.all(), layers),
-            Trainable::FromLayer(first) => {
-                let top = layers.saturating_sub(first);
-                (sizes.heads + sizes.layer * top as u64, top)
-            }
-        };
-        let footprint = Footprint {
-            encoder: &encoder,
-            arithmetic: self.arithmetic,
-            moments: config.optimizer_moments,
-            parameters: sizes.all(),
-            trained,
-            trained_layers,
-            longest: features.lengths().into_iter().max().unwrap_or(1),
-        };
+        let longest = features.lengths().into_iter().max().unwrap_or(1);
+        let footprint = self.footprint(&encoder, trainable, longest);
         let widths = [encoder.hidden_size, encoder.intermediate_size];
         let limits = MemoryLimits {
             tokens: work::most_tokens(self.device, widths),
@@ -183,8 +170,70 @@ impl Finetune<'_> {
         )?)
     }
 
-    /// As [`describe`](Self::describe) of a run that begins. The log comes first: by it the folder is
-    /// known for a run's.
+    /// Returns how many rows are evaluated at once within the memory budget, in addition to what training
+    /// holds.
+    pub(super) fn answered_at_once(&self) -> usize {
+        let config = self.config;
+        let usual = config.predict_batch_size;
+        let Some(budget) = self.memory_limits.budget else {
+            return usual;
+        };
+        let encoder = config.encoder();
+        let trainable = Trainable::new(config.trainable_layers, encoder.num_hidden_layers);
+        let held = match config.do_train {
+            true => self.footprint(&encoder, trainable, 1).state(),
+            false => weights(&encoder, self.arithmetic, head::shapes(self.heads)),
+        };
+        let footprint = PredictionFootprint {
+            encoder: &encoder,
+            arithmetic: self.arithmetic,
+            held,
+            beam_size: config.beam_size,
+            longest: config.max_seq_length,
+        };
+        let rows = footprint.rows(usual, budget).unwrap_or_else(|error| {
+            log::warn!("{error}; one row is computed at once nevertheless");
+            1
+        });
+        if rows < usual {
+            let rows = counted(rows, "row");
+            log::info!(
+                "{rows} answered at once, not {usual}, in {}",
+                ByteSize(budget)
+            );
+        }
+        rows
+    }
+
+    /// What a training step is made of.
+    fn footprint<'e>(
+        &self,
+        encoder: &'e EncoderConfig,
+        trainable: Trainable,
+        longest: usize,
+    ) -> Footprint<'e> {
+        let layers = encoder.num_hidden_layers;
+        let sizes = ParameterCount::new(encoder, head::shapes(self.heads));
+        let (trained, trained_layers) = match trainable {
+            Trainable::All => (sizes.all(), layers),
+            Trainable::FromLayer(first) => {
+                let top = layers.saturating_sub(first);
+                (sizes.heads + sizes.layer * top as u64, top)
+            }
+        };
+        Footprint {
+            encoder,
+            arithmetic: self.arithmetic,
+            moments: self.config.optimizer_moments,
+            parameters: sizes.all(),
+            trained,
+            trained_layers,
+            longest,
+        }
+    }
+
+    /// Like [`describe`](Self::describe), at the start of a run. The log comes first: it identifies the
+    /// folder as a run's.
     fn describe_begun(&self, model_dir: &Path) -> Result<(), Error> {
         let log = model_dir.join(run_folder::TRAIN_LOG);
         self.remove_link(&log)?;
@@ -193,7 +242,7 @@ impl Finetune<'_> {
         self.describe(model_dir)
     }
 
-    /// The same of the best weights, if the run keeps them.
+    /// The same for the best weights, if the run keeps them.
     fn describe_best(&self, model_dir: &Path) -> Result<(), Error> {
         if self.config.keep_best.is_none() {
             return Ok(());
@@ -209,7 +258,7 @@ impl Finetune<'_> {
         run_folder::remove_link(path, &mut note).map_err(io(path, "removing a link"))
     }
 
-    /// Writes `config.json` and `vocab.txt` beside the record, so that the folder stands alone.
+    /// Writes `config.json` and `vocab.txt` beside the record, so that the folder is self-contained.
     pub(super) fn describe(&self, model_dir: &Path) -> Result<(), Error> {
         let path = model_dir.join(CONFIG_FILE);
         self.remove_link(&path)?;
@@ -229,7 +278,7 @@ impl Finetune<'_> {
         write_whole(&to, |out| out.write_all(&vocab)).map_err(io(&to, "writing"))
     }
 
-    /// Makes the model from `stored`, or else from `init_checkpoint`, or else anew.
+    /// Builds the model from `stored`, else from `init_checkpoint`, else with initial weights.
     pub(super) fn build(
         &self,
         trial: usize,

@@ -1,5 +1,5 @@
-//! The folder of a trial: how it is named, what it tells of its run, and where its siblings lie. Nothing is
-//! written.
+//! The folder of a trial: its name, the run's settings that it records, and where its siblings are. Writes
+//! nothing.
 
 use std::{
     collections::BTreeMap,
@@ -19,25 +19,24 @@ use crate::{
     train::run_folder::TRAIN_LOG,
 };
 
-/// Why no run can be read.
+/// Why a run cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Folder(#[from] folder::Error),
     #[error(
-        "{}: expected the folder of a trial as fine-tuning leaves it, with {TRAIN_LOG}, or its name without \
-         the number of the trial; `electra runs DIR` lists what there is",
+        "{}: expected the folder of a trial as written by fine-tuning, with {TRAIN_LOG}, or its name \
+         without the trial's number; `electra runs DIR` lists the runs",
         path.display()
     )]
     NoRun { path: PathBuf },
     #[error(
-        "{}: missing, and nothing else tells what the run was told; start the run again, which writes it",
+        "{}: missing, and nothing else records the run's settings; start the run again, which writes it",
         path.display()
     )]
     NoConfig { path: PathBuf },
     #[error(
-        "{}: expected the hyper-parameters of a run, found those of no run; start the run again, which \
-         writes them",
+        "{}: expected the hyper-parameters of a run, found none; start the run again, which writes them",
         path.display()
     )]
     NotOfRun { path: PathBuf },
@@ -48,7 +47,7 @@ pub enum Error {
     )]
     NotJson { path: PathBuf, reason: String },
     #[error(
-        "{}: the list of finished trials is damaged; start the run again, which keeps it aside and looks at \
+        "{}: the list of finished trials is damaged; start the run again, which moves it aside and checks \
          the trials' folders",
         path.display()
     )]
@@ -57,21 +56,21 @@ pub enum Error {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// The folder of a trial and what stands in it.
+/// The folder of a trial and its contents.
 pub(super) struct TrialFolder {
     pub path: PathBuf,
     pub config: Config,
     pub heads: BTreeMap<String, HeadShape>,
-    /// The folders' common name, and the number; none of one that was renamed.
+    /// The folders' common prefix and the number; `None` for a renamed folder.
     pub place: Option<(PathBuf, usize)>,
 }
 
 impl TrialFolder {
-    /// Reads what the trial was told.
+    /// Reads the trial's settings.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = path.join(CONFIG_FILE);
         let said = folder::config_file(path).map_err(|error| match error {
-            // Its advice is for converted checkpoints.
+            // Here it is a run's in any case.
             folder::Error::Config { path, reason } => Error::NotJson { path, reason },
             other => other.into(),
         })?;
@@ -88,7 +87,7 @@ impl TrialFolder {
             let vocabulary = vocabulary.to_string_lossy().into_owned();
             hparams.insert("vocab_file".to_owned(), vocabulary.into());
         }
-        // Of a person's own tasks the model's heads tell what the data need not.
+        // For a user's own tasks, the model's heads say what the data need not.
         let heads = said.record().map(|record| record.heads).unwrap_or_default();
         let names: Vec<&str> = heads.keys().map(String::as_str).collect();
         let config = Draft::of_model(&hparams, &names).and_then(|draft| draft.finish(None));
@@ -101,18 +100,18 @@ impl TrialFolder {
         })
     }
 
-    /// The name that it shares with the run's other folders.
+    /// The prefix that it shares with the run's other folders.
     pub fn common(&self) -> Option<&Path> {
         self.place.as_ref().map(|(folder, _)| folder.as_path())
     }
 }
 
-/// Whether a folder is one that a trial was trained in.
+/// Whether a trial was trained in this folder.
 pub(super) fn is_trial(folder: &Path) -> bool {
     folder.join(TRAIN_LOG).is_file()
 }
 
-/// The common name of a run's folders and the number of a trial, as a folder's name has them.
+/// The common prefix of a run's folders and the trial's number, from a folder's name.
 pub(super) fn place_of(folder: &Path) -> Option<(PathBuf, usize)> {
     let (name, number) = folder.file_name()?.to_str()?.rsplit_once('_')?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
@@ -138,8 +137,8 @@ pub(super) fn siblings(folder: &Path) -> BTreeMap<usize, PathBuf> {
     found.collect()
 }
 
-/// The tasks of a run in the order in which it has learnt them, if one lies beside `model_dir`, the folder of
-/// a trial, and none in the order that is given.
+/// The tasks of a run beside `model_dir`, a trial's folder, in the order in which it was trained on them.
+/// `None` if no run has the given tasks, or if one has them in the given order.
 pub fn tasks_in_order(model_dir: &Path, given: &[String]) -> Option<Vec<String>> {
     let sorted = |tasks: &[String]| {
         let mut tasks = tasks.to_vec();
@@ -161,8 +160,8 @@ pub fn tasks_in_order(model_dir: &Path, given: &[String]) -> Option<Vec<String>>
     }
 }
 
-/// Lets the places of a run lead to where they are now, if its folders lie in `folder` instead: what lies
-/// beside a folder has moved with it. False if the folder has not the name that the run gave it.
+/// Makes the paths of a run point to their present location, if its folders are now in `folder`: files beside
+/// a folder have moved with it. Returns false if the folder does not have the name that the run gave it.
 fn relocate(hparams: &mut Map<String, Value>, folder: &Path) -> bool {
     let Some(told) = hparams.get("model_dir").and_then(Value::as_str) else {
         return false;

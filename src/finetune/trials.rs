@@ -1,6 +1,8 @@
-//! The trials of a run: which are finished, and what is done with the others.
+//! The trials of a run: which are finished, and how the others proceed.
 
 use std::path::{Path, PathBuf};
+
+use checkpoints_convert::CONFIG_FILE;
 
 use super::{
     Error, Finetune, GOES_ON, RunData,
@@ -27,17 +29,17 @@ use crate::{
     },
 };
 
-/// Where a trial stands when its turn comes.
+/// The state of a trial when its turn comes.
 enum Standing {
-    /// Finished, with these figures if the run evaluates.
+    /// Finished, with these scores if the run evaluates.
     Finished(Option<TrialResults>),
-    /// Trained to the end in so many steps, and to be evaluated.
+    /// Trained to the end, in this many steps; to be evaluated.
     Trained(u64),
-    /// To be trained, from its last checkpoint if it has one.
+    /// To be trained, from its last checkpoint if there is one.
     Open,
 }
 
-/// What all trials of a run have in common.
+/// What all trials of a run share.
 struct Common<'a> {
     data: &'a RunData,
     features: &'a FeatureSet<'a>,
@@ -45,8 +47,8 @@ struct Common<'a> {
 }
 
 impl Finetune<'_> {
-    /// Trains and evaluates the trials that are not finished, takes the figures of the others, and tells
-    /// which are missing.
+    /// Trains and evaluates the unfinished trials, takes the scores of the others, and returns the missing
+    /// ones.
     pub(super) fn train_trials(
         &self,
         data: &RunData,
@@ -83,7 +85,8 @@ impl Finetune<'_> {
         Ok(missing)
     }
 
-    /// Takes the trials that other processes were at when this one began, if they have let go of them.
+    /// Takes over the trials that other processes were working on when this one started, if they have
+    /// released them.
     fn look_again(
         &self,
         claims: &mut Claims,
@@ -165,7 +168,7 @@ impl Finetune<'_> {
         }
     }
 
-    /// Trains a trial if it is not trained, evaluates it, and tells how it ended.
+    /// Trains a trial if necessary, evaluates it, and returns how it ended.
     fn run_trial(
         &self,
         trial: usize,
@@ -178,7 +181,7 @@ impl Finetune<'_> {
         let (data, identity) = (common.data, &common.identity);
         let Trained { model, steps } = match standing {
             Standing::Trained(steps) => {
-                // It may answer in another way than before.
+                // The heads or thresholds may be described differently than before.
                 self.describe(&model_dir)?;
                 let mut stored =
                     record::open(&model_dir.join("model.bpk")).map_err(folder::Error::from)?;
@@ -199,7 +202,7 @@ impl Finetune<'_> {
         figures.report.came_from(&origin);
         let scores = self.evaluate(&model, trial, &data.dev, &origin)?;
         if let Some(scores) = &scores {
-            // A curve of evaluations keeps its last point, which may be of other weights.
+            // The curve of evaluations keeps its last point, which may be from other weights.
             let (of, next) = match config.eval_every {
                 None => ("eval", steps),
                 Some(_) => ("final", steps + 1),
@@ -222,8 +225,8 @@ impl Finetune<'_> {
         })
     }
 
-    /// Takes a trial that is made anew off the list: to other processes it would be finished, and if this
-    /// one is stopped, they might remove what it has left.
+    /// Removes a trial that will be trained again from the list. Otherwise other processes would consider it
+    /// finished and, if this one is stopped, might delete its files.
     fn forget(&self, trial: usize, ledger: &mut Ledger) -> Result<(), Error> {
         if ledger.get(trial).is_none() {
             return Ok(());
@@ -233,7 +236,7 @@ impl Finetune<'_> {
         ledger.forget(trial).map_err(io(&path, "writing"))
     }
 
-    /// Where a trial stands.
+    /// The state of a trial.
     fn standing(
         &self,
         trial: usize,
@@ -254,7 +257,7 @@ impl Finetune<'_> {
         };
         let removed = !matches!(finished.model, Model::Kept(_));
         if !removed && !record.exists() {
-            // Whoever removes a trial's folder wants it made anew.
+            // A user who deletes a trial's folder wants it trained again.
             return Ok(Standing::Open);
         }
         let differing = finished.other_training(&identity.training(trial));
@@ -272,7 +275,7 @@ impl Finetune<'_> {
                 return Err(self.foreign(&model_dir, &record));
             }
             self.progress.note(&format!(
-                "{} is not what the run has written: it is made again from the last checkpoint",
+                "{} is not the file that the run wrote: it is written again from the last checkpoint",
                 record.display()
             ));
             return Ok(Standing::Open);
@@ -289,6 +292,10 @@ impl Finetune<'_> {
         let wanted = self.files_of(trial);
         let (lost, taken_by) = ledger.lost(trial, &wanted);
         other.extend(lost);
+        // Its evaluation describes the model again, and stores the threshold that it chooses.
+        if let Some(file) = undescribed(&model_dir).filter(|_| !removed) {
+            other.push(format!("{} is gone or damaged", file.display()));
+        }
         if let Some(earlier) = taken_by.filter(|_| other.is_empty()) {
             other.push(format!(
                 "the files without a trial's number hold the answers of trial {earlier}"
@@ -302,14 +309,14 @@ impl Finetune<'_> {
                 return Ok(Standing::Trained(finished.steps));
             }
             self.progress.note(&format!(
-                "trial {trial}: {other}, and the model that could make it again has been removed"
+                "trial {trial}: {other}, and the model that could write it again has been removed"
             ));
         }
         let scores = config.do_eval.then(|| finished.results.clone());
         Ok(Standing::Finished(scores))
     }
 
-    /// What the evaluation of a trial writes for that trial alone.
+    /// The files that an evaluation writes for this trial alone.
     pub(super) fn files_of(&self, trial: usize) -> Vec<PathBuf> {
         let config = self.config;
         let mut files = match config.do_eval {
@@ -332,9 +339,8 @@ impl Finetune<'_> {
         }
     }
 
-    /// Removes what a finished trial has left in its folder. That it is about to is noted first, so
-    /// that a run that is killed meanwhile goes on with it and with nothing else. Whoever calls this has
-    /// the turn.
+    /// Removes the folder of a finished trial. The intention is recorded first, so that a run that is killed
+    /// meanwhile completes the removal and does nothing else with the folder. The caller must hold the turn.
     pub(super) fn remove_model(
         &self,
         trial: usize,
@@ -356,4 +362,17 @@ impl Finetune<'_> {
             .set_model(trial, Model::Removed)
             .map_err(io(&path, "writing"))
     }
+}
+
+/// The file beside the model in `model_dir` that no longer says what the model is.
+fn undescribed(model_dir: &Path) -> Option<PathBuf> {
+    let said = folder::config_file(model_dir).ok().flatten();
+    let is_described = said.is_some_and(|said| {
+        said.is_fine_tuned() && (!said.describes_model() || said.record().is_ok())
+    });
+    let has_vocabulary = model_dir.join("vocab.txt").is_file();
+    let files = [(CONFIG_FILE, is_described), ("vocab.txt", has_vocabulary)];
+    let mut files = files.into_iter();
+    let (name, _) = files.find(|(_, is_right)| !is_right)?;
+    Some(model_dir.join(name))
 }

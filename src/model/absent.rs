@@ -298,7 +298,7 @@ mod tests {
             "data/models/m/finetuning_models/squad_model_2/checkpoint-8/model.bpk",
             "data/models/notes/readme.txt",
         ]);
-        let inside = "no model lies in this folder itself; give ";
+        let inside = "the folder itself contains no model; give ";
         let runs = "data/models/m/finetuning_models/";
         let both = format!("{runs}squad_model_1, {runs}squad_model_2/checkpoint-8");
         for (folder, expected) in [
@@ -338,7 +338,7 @@ mod tests {
             assert_eq!(
                 told(&place, &format!("{folder}/{file}")),
                 format!(
-                    "{folder}/{file}: a file of a record, and a record is its whole folder; give \
+                    "{folder}/{file}: a file of a record, and a record is a whole folder; give \
                      {folder}"
                 )
             );

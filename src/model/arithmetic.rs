@@ -124,12 +124,12 @@ impl Arithmetic {
     /// Describes the format and the matmuls on one line.
     pub fn line(&self) -> String {
         if let Some(instructions) = self.bf16 {
-            return format!("layers in f32; products in bf16 by {instructions}");
+            return format!("layers in f32; matmuls in bf16 by {instructions}");
         }
         match self.layers {
-            Element::F32 => format!("layers in f32; products: {}", self.full),
+            Element::F32 => format!("layers in f32; matmuls: {}", self.full),
             Element::F16 => format!(
-                "layers in f16; products: {}; attention: {}",
+                "layers in f16; matmuls: {}; attention: {}",
                 self.half, self.attention
             ),
         }
@@ -158,8 +158,7 @@ fn bf16_of(chosen: &Chosen) -> Result<Instructions, device::Error> {
         (Some(_), true) => "WGSL has none; give --precision f16, or --device cpu".to_owned(),
         (Some(_), false) => "WGSL has none; give --precision f32, or --device cpu".to_owned(),
         (None, _) => format!(
-            "it takes AMX (Intel Xeon, on Linux) or AVX-512-BF16 (AMD), and found {}; give \
-             --precision f32",
+            "expected AMX (Intel Xeon, on Linux) or AVX-512-BF16 (AMD), found {}; give --precision f32",
             Instructions::found()
         ),
     };

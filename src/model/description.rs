@@ -97,7 +97,7 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
     };
     let Some(said) = said else {
         log::warn!(
-            "{}: missing, so that nothing but hyper-parameters tells what the model beside it is",
+            "{}: missing; without it only hyper-parameters describe the model beside it",
             file.display()
         );
         return Ok(None);

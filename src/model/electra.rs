@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use burn::{Tensor, module::Module};
+use burn::{Tensor, module::Module, tensor::Device};
 
 use super::{
     arithmetic::Arithmetic,
@@ -17,7 +17,10 @@ use super::{
     parameters::{Error, ParameterSource},
     pass::Pass,
 };
-use crate::{config::EncoderConfig, kernels::formats::Element};
+use crate::{
+    config::EncoderConfig,
+    kernels::{formats::Element, work},
+};
 
 /// The encoder with its weights.
 ///
@@ -72,6 +75,13 @@ impl Electra {
                 arithmetic: source.arithmetic,
             })
         })
+    }
+
+    /// The most tokens at once of which no product takes the device too long, if its speed was measured:
+    /// drivers end launches of some seconds.
+    pub fn most_tokens(&self, device: &Device) -> Option<usize> {
+        let widest = &self.layers.first()?.feed_forward.intermediate;
+        work::most_tokens(device, widest.weight.dims())
     }
 
     /// Iterates over the dense layers that keep f16 copies of their weights: all of the encoder's

@@ -86,8 +86,8 @@ impl Finder<'_> {
             Ok(conversion) => conversion,
             Err(error) if is_record => {
                 (self.note)(&format!(
-                    "{}: the checkpoint beside the record cannot be read, so the record is taken as \
-                     it is: {error}",
+                    "{}: the checkpoint beside the record cannot be read, so the record is used unchecked: \
+                     {error}",
                     path.display()
                 ));
                 return alone(path);
@@ -112,7 +112,7 @@ impl Finder<'_> {
             };
             let then = match is_home {
                 true => "it is converted again",
-                false => "that record is passed over",
+                false => "that record is ignored",
             };
             let (path, beside) = (path.display(), beside.display());
             (self.note)(&format!("{path}: the record in {beside} {why}: {then}"));
@@ -192,7 +192,9 @@ impl Finder<'_> {
                 Err(Error::Convert { source, .. }) if is_busy(&source) => {
                     if !is_waiting {
                         let path = path.display();
-                        (self.note)(&format!("{path}: another program converts it: waiting"));
+                        (self.note)(&format!(
+                            "{path}: another program is converting it: waiting"
+                        ));
                     }
                     is_waiting = true;
                     std::thread::sleep(WAIT);
@@ -213,7 +215,7 @@ impl Finder<'_> {
     fn why_not(&self, kept: &KeptRecord, content: &Content) -> Option<&'static str> {
         let made_of = kept.content();
         if made_of.weights != content.weights {
-            return Some("was made of other weights");
+            return Some("was made from other weights");
         }
         if made_of.digest != content.digest {
             return Some(
@@ -221,7 +223,7 @@ impl Finder<'_> {
             );
         }
         let is_whole = kept.state() == KeptState::Whole && self.has_whole_values(kept);
-        (!is_whole).then_some("is damaged, or not the one that it was")
+        (!is_whole).then_some("is damaged, or was replaced")
     }
 
     /// Returns whether the values of a record are still those that were written. Damage found here

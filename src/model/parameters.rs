@@ -43,8 +43,8 @@ pub enum Error {
         expected: &'static str,
     },
     #[error(
-        "{file}: parameter {name} cannot be read: {reason}; fetch or copy the record again, or make \
-         it anew with checkpoints-convert or electra finetune"
+        "{file}: parameter {name} cannot be read: {reason}; fetch or copy the record again, or create it \
+         again with checkpoints-convert or electra finetune"
     )]
     Unreadable {
         file: String,
@@ -52,7 +52,7 @@ pub enum Error {
         reason: String,
     },
     #[error(
-        "{file}: not a readable record: {reason}; fetch or copy it again, or make it anew with \
+        "{file}: not a readable record: {reason}; fetch or copy it again, or create it again with \
          checkpoints-convert or electra finetune"
     )]
     Record { file: String, reason: String },

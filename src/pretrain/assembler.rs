@@ -1,4 +1,5 @@
-//! Tokens of lines → examples in the file, in order; the one place where order matters.
+//! Puts the tokens of lines together into examples, in the order of the corpus; nothing else depends on
+//! order.
 
 use std::io;
 
@@ -17,12 +18,12 @@ pub(super) struct Assembler<D> {
     pub writer: TokenWriter,
     max_seq_length: usize,
     blanks_separate_docs: bool,
-    /// A line whose end has not come yet.
+    /// A line that continues in the next block.
     begun: Begun,
     now: Position,
-    /// Behind the last example; from here an interrupted run goes on.
+    /// After the last complete example; an interrupted run resumes here.
     pub safe: Position,
-    /// The same of the file's first line.
+    /// The same position at the start of the current file.
     pub file_begin: Position,
 }
 
@@ -35,7 +36,7 @@ struct Begun {
 }
 
 impl<D: Draws> Assembler<D> {
-    /// Goes on at a position, or begins.
+    /// Resumes at a position, or starts at the first file.
     pub fn new(
         settings: &Settings,
         draws: D,
@@ -85,10 +86,10 @@ impl<D: Draws> Assembler<D> {
         &self.now.counts
     }
 
-    /// Takes the next block of the corpus.
+    /// Adds the next block of the corpus.
     ///
     /// # Errors
-    /// When a disk takes no more.
+    /// If the disk is full or fails.
     pub fn take(&mut self, block: &TokenBlock) -> io::Result<()> {
         let mut ids = block.ids.as_slice();
         for line in &block.lines {
@@ -135,7 +136,7 @@ impl<D: Draws> Assembler<D> {
             self.end_document()?;
         }
         if self.now.examples > before {
-            // The next one's draws are its own.
+            // The next line's draws are its own.
             self.draws.turn_to(self.now.file, Some(self.now.examples));
             self.save_place();
         }
@@ -162,7 +163,7 @@ impl<D: Draws> Assembler<D> {
         self.file_begin = self.safe;
     }
 
-    /// No sentence is waiting.
+    /// Makes the current position, at which no sentence is pending, the one to resume from.
     fn save_place(&mut self) {
         self.now.target = self.builder.target();
         self.now.written = self.writer.written();

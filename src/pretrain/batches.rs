@@ -1,5 +1,5 @@
-//! The batches of a run: which examples a step takes, and what is masked of them. Each is a function of
-//! the seed and the step, so that a run may begin anywhere.
+//! The batches of a run: which examples a step uses, and which of their tokens are masked. Each is a function
+//! of the seed and the step, so that a run can start at any step.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{config::PretrainConfig, text::vocab::Vocab};
 
-/// Evaluations have an order of their own.
+/// Evaluation draws from its own range of steps.
 const EVALUATION: u64 = 1 << 62;
 
 /// Where batches come from.
@@ -19,7 +19,7 @@ enum Source {
     Recorded(RecordedMasks),
 }
 
-/// The batches of one run.
+/// The batches of a run.
 #[derive(Debug)]
 pub struct Batches {
     source: Source,
@@ -27,15 +27,15 @@ pub struct Batches {
     vocabulary: Vocabulary,
     seed: u64,
     shuffle: bool,
-    /// Examples of a training step, and of one of an evaluation.
+    /// Batch sizes of training and of evaluation.
     sizes: [usize; 2],
 }
 
 impl Batches {
-    /// Those of the examples that the configuration names.
+    /// The batches of the examples that the configuration names.
     ///
     /// # Errors
-    /// When they cannot be read, or have more tokens than `max_seq_length`.
+    /// If they cannot be read, or have more tokens than `max_seq_length`.
     pub fn open(config: &PretrainConfig, vocab: &Vocab, masking: Masking) -> Result<Self, Error> {
         let examples = Examples::open(&config.pretrain_tfrecords, vocab)?;
         if examples.max_seq_length() > config.max_seq_length {
@@ -49,7 +49,7 @@ impl Batches {
         Ok(Self::of(config, vocab, masking, Source::Examples(examples)))
     }
 
-    /// Those of a recorded run, in its order.
+    /// The batches of a recorded run, in its order.
     pub fn recorded(
         config: &PretrainConfig,
         vocab: &Vocab,
@@ -82,7 +82,7 @@ impl Batches {
         }
     }
 
-    /// Steps that there are, however many are asked for.
+    /// The number of steps for which there is data, whatever the configured number.
     pub fn steps(&self) -> u64 {
         match &self.source {
             Source::Examples(_) => u64::MAX,
@@ -90,7 +90,7 @@ impl Batches {
         }
     }
 
-    /// What a run must share to go on with these.
+    /// The values that must match those of a checkpoint for a run to resume from it.
     pub fn identity(&self) -> Value {
         let vocabulary = &self.vocabulary.sha256;
         match &self.source {
@@ -106,7 +106,7 @@ impl Batches {
     /// The batch of a training step.
     ///
     /// # Errors
-    /// When an example cannot be read.
+    /// If an example cannot be read.
     pub fn training(&self, step: u64) -> Result<Vec<Masked>, Error> {
         match &self.source {
             Source::Recorded(recorded) => Ok(recorded

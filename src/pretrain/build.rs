@@ -1,4 +1,4 @@
-//! A corpus → a file of examples, with every core at work and the same file whatever their number.
+//! Builds a file of examples from a corpus on all cores. The file is the same whatever their number.
 
 use std::{
     fs, io,
@@ -23,51 +23,51 @@ use super::{
 use crate::{
     counted::grouped,
     data,
-    durable_file::{folder_of, rename, sync_folder},
+    durable_file::{folder_of, is_packed, rename, sync_folder},
     stop::Stop,
     text::{tokenizer::Tokenizer, word_cache::WordCache},
 };
 
-/// What is to be made.
+/// What to build.
 #[derive(Debug)]
 pub struct Request<'a> {
     pub corpus: &'a Path,
     pub output: &'a Path,
     pub tokenizer: &'a Tokenizer,
-    /// The name that errors give the vocabulary.
+    /// The vocabulary's path, for error messages.
     pub vocab_file: &'a Path,
     pub max_seq_length: usize,
     pub blanks_separate_docs: bool,
     pub seed: u64,
-    /// Recorded draws in the place of the seed.
+    /// Recorded draws, which replace the seed.
     pub replay: Option<&'a Path>,
-    /// The work is saved that often.
+    /// How often progress is saved.
     pub save_every: Duration,
 }
 
-/// How far the work is.
+/// Progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// Of the corpus' files as they lie there.
+    /// Bytes of the corpus files as stored, compressed or not.
     pub bytes: u64,
     pub total_bytes: u64,
     pub examples: u64,
     pub tokens: u64,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub struct Made {
     pub header: Header,
-    /// Whether it was there already.
+    /// Whether the file existed already.
     pub was_there: bool,
 }
 
-/// Makes the file, or goes on where an interrupted run ended.
+/// Builds the file, or resumes an interrupted build.
 ///
 /// # Errors
-/// When the corpus, the vocabulary or the settings are of no use, when the output is there and is another,
-/// when it cannot be written, or when the user ends the work.
+/// If the corpus, the vocabulary or a setting is unusable, if the output exists but was made from other
+/// input, if it cannot be written, or if the user stops the build.
 pub fn build(
     request: &Request<'_>,
     stop: &Stop,
@@ -80,6 +80,14 @@ pub fn build(
             name: "--max-seq-length",
             expected: "a number of tokens from 5 to 65535",
             found: length.to_string(),
+        }));
+    }
+    if is_packed(request.output) {
+        return Err(Error::Data(data::Error::Option {
+            name: "--output",
+            expected: "a name without .gz, since examples are read at any place of the file and it is \
+                       therefore not packed",
+            found: request.output.display().to_string(),
         }));
     }
     let tokenizer = request.tokenizer;
@@ -138,8 +146,8 @@ impl Work<'_> {
     ) -> Result<Made, Error> {
         let output = self.request.output;
         if let Some(header) = self.existing()? {
-            // What a process leaves that ends between its last two actions. A folder that is not one of a run
-            // stays, and is in nobody's way.
+            // A process that ends between its last two actions leaves this folder. Other folders of this name
+            // stay: they do no harm.
             if Partial::beside(output).is_dir()
                 && let Ok(partial) = Partial::take(output)
             {
@@ -187,7 +195,7 @@ impl Work<'_> {
             let files = self.corpus.files.len();
             return Err(Error::Corpus {
                 path: self.corpus.folder.clone(),
-                found: format!("not one token in {}", grouped(files, "file")),
+                found: format!("no token in {}", grouped(files, "file")),
                 advice: "put text there that the vocabulary is made for",
             });
         }
@@ -232,7 +240,7 @@ impl Work<'_> {
             &self.corpus,
             (file, lines),
             |block| {
-                // As many as blocks are worked on at once.
+                // There are as many caches as blocks being tokenised at once.
                 let taken = caches.lock().ok().and_then(|mut caches| caches.pop());
                 let mut cache = taken.unwrap_or_default();
                 let tokens = TokenBlock::of(block, self.request.tokenizer, &mut cache, length);
@@ -277,7 +285,7 @@ impl Work<'_> {
         saved.map_err(|source| failed(partial.folder(), source))
     }
 
-    /// What the output says of itself, if it is there and is what would be made.
+    /// The header of the output, if the file exists and was built from the same input.
     fn existing(&self) -> Result<Option<Header>, Error> {
         let output = self.request.output;
         let exists = |found: String| Error::Exists {
@@ -288,7 +296,9 @@ impl Work<'_> {
             return Ok(None);
         };
         if !found.is_file() || !TokenFile::is_one(output) {
-            return Err(exists("is there already, and holds no examples".to_owned()));
+            return Err(exists(
+                "already exists, and is not a file of examples".to_owned(),
+            ));
         }
         let header = TokenFile::open(output)?.header().clone();
         let made = modified(&found);
@@ -302,7 +312,7 @@ impl Work<'_> {
             })
             .or_else(|| newer().map(|file| format!("an older {}", file.name)));
         match differing {
-            Some(differing) => Err(exists(format!("is there already, made with {differing}"))),
+            Some(differing) => Err(exists(format!("already exists, made with {differing}"))),
             None => Ok(Some(header)),
         }
     }
@@ -313,14 +323,14 @@ fn failed(folder: &Path, source: io::Error) -> Error {
         path: folder.to_owned(),
         action: "writing",
         source,
-        advice: "make room or check the permissions, and give the same command: it goes on",
+        advice: "free space or check the permissions, and repeat the command: it resumes",
     }
 }
 
-/// Refuses a file that would be read as text with the corpus.
+/// Refuses a file inside the corpus folder, where it would be read as text.
 pub(super) fn refuse_in(corpus: &Path, file: &Path, advice: &'static str) -> Result<(), Error> {
     let whole = |path: &Path| -> PathBuf { fs::canonicalize(path).unwrap_or_else(|_| path.into()) };
-    // The nearest folder above that is there.
+    // The nearest ancestor that exists.
     let above = folder_of(file).ancestors().find(|folder| folder.is_dir());
     let inside = above.is_some_and(|folder| whole(folder).starts_with(whole(corpus)));
     match inside {

@@ -1,5 +1,5 @@
-//! What is random in a step: dropout, and the numbers by which tokens are drawn. Each is a function of the
-//! seed, the step and the place in the batch.
+//! The randomness of a step: dropout, and the numbers used to sample tokens. Each is a function of the seed,
+//! the step and the position in the batch.
 
 use super::{
     part::Part,
@@ -7,17 +7,17 @@ use super::{
 };
 use crate::model::dropout::{Mode, StepSeed};
 
-/// What is random in a part.
+/// The randomness of a part of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct Chance {
     pub seed: u64,
     pub step: u64,
-    /// Whether values are dropped.
+    /// Whether dropout is on.
     pub drops: bool,
 }
 
 impl Chance {
-    /// That of a network, by its number.
+    /// The dropout mode of a network, by its number.
     pub(super) fn mode(self, network: u32) -> Mode {
         match self.drops {
             false => Mode::Predict,
@@ -25,8 +25,8 @@ impl Chance {
         }
     }
 
-    /// Two uniform numbers for each slot, in steps of 2⁻²³: below 1 by enough that a product with
-    /// them is below its other factor.
+    /// Two uniform numbers for each slot, in steps of 2⁻²³: far enough below 1 that the product with a number
+    /// is less than that number.
     pub(super) fn uniform(self, part: &Part) -> Vec<[f32; 2]> {
         const STEPS: f64 = (1 << 23) as f64;
         let mut uniform = Vec::new();

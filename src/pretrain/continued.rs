@@ -1,5 +1,5 @@
-//! What a checkpoint tells of its networks, as hyper-parameters: a run that goes on from it must have the
-//! same sizes, the generator's among them.
+//! The sizes of a checkpoint's networks as hyper-parameters. A run that continues from it must have the same
+//! sizes, the generator's included.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,21 +12,21 @@ use crate::{
     model::{description::describe, record},
 };
 
-/// What a run takes from the checkpoint that it goes on from.
+/// What a run takes from the checkpoint that it continues from.
 #[derive(Debug)]
 pub struct Continued {
     /// The sizes of all networks.
     pub hparams: Map<String, Value>,
-    /// Its own vocabulary.
+    /// The checkpoint's own vocabulary.
     pub vocabulary: Option<Vocabulary>,
 }
 
 impl Continued {
-    /// Reads the sizes of the checkpoint at `path`, of TensorFlow's or a folder with both records; no
-    /// value is read, and nothing is written.
+    /// Reads the sizes from the checkpoint at `path`: a TensorFlow checkpoint or a folder with both records.
+    /// Reads no weights and writes nothing.
     ///
     /// # Errors
-    /// No model there, or one without its generator.
+    /// If there is no model, or it lacks its generator.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let Some(facts) = describe(path)? else {
             return Err(Error::NoModel { path: path.into() });
@@ -39,7 +39,7 @@ impl Continued {
             .into_iter()
             .find(|size| size.shape().0 == shape.hidden_size);
         let given = json!({
-            // The name alone: the network is told below.
+            // Only the name; the network's size follows below.
             "model_size": fitting.unwrap_or(ModelSize::Large).word(),
             "model_hparam_overrides": {
                 "hidden_size": shape.hidden_size,
@@ -63,7 +63,7 @@ impl Continued {
     }
 }
 
-/// The parameters of the generator and of the heads with their shapes, by name.
+/// The shapes of the parameters of the generator and of the heads, by name.
 fn shapes(path: &Path) -> Result<BTreeMap<String, Vec<usize>>, Error> {
     let beside = path.join(GENERATOR_FILE);
     if beside.is_file() {
@@ -87,19 +87,19 @@ fn shapes(path: &Path) -> Result<BTreeMap<String, Vec<usize>>, Error> {
     Ok(named.collect())
 }
 
-/// What kind of generator there is.
+/// The kind of generator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Generator {
-    /// Of so many layers of this width.
+    /// A network of its own, with this number of layers of this width.
     Own {
         towers: bool,
         untied_embeddings: bool,
         width: usize,
         layers: usize,
     },
-    /// The discriminator's own network.
+    /// Shares the discriminator's network.
     Shared,
-    /// None: every token is as likely as any other.
+    /// No network: every token is equally likely.
     Uniform,
 }
 
@@ -123,14 +123,14 @@ impl Generator {
         if shapes.contains_key("generator_predictions.output_bias") {
             return Some(Self::Shared);
         }
-        // A discriminator that nothing guesses for has learnt beside no generator.
+        // A discriminator without a network that guesses tokens was trained with uniform replacements.
         let mut names = shapes.keys();
         let discriminates = names.any(|name| name.starts_with("discriminator_predictions."));
         let guesses = shapes.contains_key("cloze_predictions.output_bias");
         (discriminates && !guesses).then_some(Self::Uniform)
     }
 
-    /// As hyper-parameters of a run whose discriminator has so many layers of this width.
+    /// The hyper-parameters of a run whose discriminator has this width and this number of layers.
     fn hparams(self, width: usize, layers: usize) -> Map<String, Value> {
         let given = match self {
             Self::Own {

@@ -1,7 +1,8 @@
 //! The files of a corpus, in the order in which they are read.
 //!
-//! Every file below the folder counts: text, plain or gzip, and JSON lines (`.jsonl`) with a key `text`.
-//! What a file is shows before the first is read, so that a wrong one does not end the work of hours.
+//! Every file below the folder counts: text, plain or gzip, and JSON lines (`.jsonl`) with a key `text`. The
+//! kind of every file is checked before the first is read, so that an unsuitable one cannot end a build after
+//! hours.
 
 use std::{
     fs, io,
@@ -19,16 +20,16 @@ use super::{
 };
 use crate::{counted::counted, data::source::Source};
 
-/// Folders in folders, beyond which a link leads round in a circle.
+/// Maximum depth of nested folders; anything deeper is a cycle of links.
 const DEEPEST: usize = 32;
 
-/// Files that never end in text.
+/// Archives, which are not text.
 const TAR: [&str; 3] = [".tar", ".tar.gz", ".tgz"];
 
 /// A file of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorpusFile {
-    /// Its path below the folder, with `/` between names.
+    /// Path relative to the folder, with `/` as separator.
     pub name: String,
     pub bytes: u64,
     /// As [`modified`].
@@ -38,7 +39,7 @@ pub struct CorpusFile {
 }
 
 impl CorpusFile {
-    /// Whether it holds rows of JSON rather than lines of text.
+    /// Whether the file holds JSON rows, not lines of text.
     pub fn is_rows(&self) -> bool {
         let name = self.name.strip_suffix(".gz").unwrap_or(&self.name);
         name.ends_with(".jsonl") || name.ends_with(".ndjson")
@@ -56,7 +57,7 @@ impl Corpus {
     /// Finds the files below `folder` and sorts them by name.
     ///
     /// # Errors
-    /// When the folder cannot be read, holds no file, or one that is no text.
+    /// If the folder cannot be read, is empty, or holds a file that is not text.
     pub fn find(folder: &Path) -> Result<Self, Error> {
         let wrong = |found: &str, advice| Error::Corpus {
             path: folder.to_owned(),
@@ -64,14 +65,14 @@ impl Corpus {
             advice,
         };
         if folder.is_file() {
-            return Err(wrong("a file", "give the folder that it lies in"));
+            return Err(wrong("a file", "give the folder that contains it"));
         }
         let mut files = Vec::new();
         let mut hidden = 0;
         walk(folder, "", 0, &mut files, &mut hidden)?;
         if hidden > 0 {
             let files = counted(hidden, "hidden file");
-            log::warn!("{}: {files} (.NAME) passed over", folder.display());
+            log::warn!("{}: {files} (.NAME) skipped", folder.display());
         }
         if files.is_empty() {
             return Err(wrong(
@@ -89,15 +90,15 @@ impl Corpus {
         })
     }
 
-    /// Brings the files into a random order, as the reference does.
+    /// Shuffles the files, as the reference does.
     pub fn shuffle(&mut self, seed: u64) {
         Stream::new(seed, Purpose::Files, 0, 0).shuffle(&mut self.files);
     }
 
-    /// Takes the files of these names only, in this order.
+    /// Keeps the files with these names only, in this order.
     ///
     /// # Errors
-    /// When one is missing.
+    /// If one is missing.
     pub fn take(&mut self, names: &[String]) -> Result<(), Error> {
         let find = |name: &String| {
             let file = self.files.iter().find(|file| file.name == *name);
@@ -115,7 +116,7 @@ impl Corpus {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// A sum of the files' names and sizes, in their order.
+    /// A checksum of the files' names and sizes, in order.
     pub fn sha256(&self) -> String {
         let mut sum = Sha256::new();
         for file in &self.files {
@@ -143,7 +144,7 @@ fn walk(
     if depth > DEEPEST {
         return Err(Error::Corpus {
             path: folder.to_owned(),
-            found: "folders in folders without an end".to_owned(),
+            found: "endlessly nested folders".to_owned(),
             advice: "remove the link that leads back",
         });
     }
@@ -169,14 +170,14 @@ fn walk(
     Ok(())
 }
 
-/// When a file was changed, in nanoseconds since 1970, or 0 where nothing tells.
+/// When a file was last modified, in nanoseconds since 1970; 0 if the system does not say.
 pub(super) fn modified(metadata: &fs::Metadata) -> u64 {
     let since = metadata.modified().ok();
     let since = since.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// Refuses a file that is no text, by its beginning.
+/// Refuses a file whose first bytes show that it is not text.
 fn look(file: &CorpusFile) -> Result<(), Error> {
     let wrong = |found: &str, advice| Error::Corpus {
         path: file.path.clone(),
@@ -197,7 +198,7 @@ fn look(file: &CorpusFile) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a file is named as the reference names its examples.
+/// Whether a file has a name that the reference gives to files of examples.
 fn is_records(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
     name.contains(".tfrecord")
@@ -232,7 +233,7 @@ mod tests {
             (".hidden", b"PAR1"),
         ]);
         let mut found = found.unwrap();
-        // By bytes, as the reference sorts names: `.` before `/`.
+        // Byte order, as the reference sorts names: `.` before `/`.
         assert_eq!(names(&found), ["a.txt", "a/10.jsonl", "a/2.txt", "b.txt"]);
         assert_eq!(found.bytes(), 5);
         assert!(found.files[1].is_rows() && !found.files[2].is_rows());
@@ -282,6 +283,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
         let message = Corpus::find(folder.path()).unwrap_err().to_string();
-        assert!(message.contains("without an end"), "{message}");
+        assert!(message.contains("endlessly nested"), "{message}");
     }
 }

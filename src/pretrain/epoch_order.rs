@@ -1,26 +1,26 @@
-//! The order in which an epoch takes examples: a permutation of any size that is a function of seed and
-//! epoch, and takes no memory.
+//! The order of the examples in an epoch: a permutation of any size that is a function of seed and epoch, and
+//! takes no memory.
 //!
-//! A Feistel network permutes the numbers of an even number of bits; one that lies beyond the count is
-//! permuted again until it does not (cycle walking), four times at most on average.
+//! A Feistel network permutes the numbers of an even number of bits. A number beyond the count is permuted
+//! again until it is within (cycle walking): at most four rounds on average.
 
 use super::random::{Purpose, Stream};
 use crate::packed::random::pcg3d;
 
-/// Rounds after which no order shows any more.
+/// Enough rounds for the order to look random.
 const ROUNDS: usize = 6;
 
 /// The order of one epoch.
 #[derive(Debug, Clone)]
 pub struct EpochOrder {
     count: u64,
-    /// Bits of either half of a number.
+    /// Bits of each half of a number.
     bits: u32,
     keys: [[u32; 2]; ROUNDS],
 }
 
 impl EpochOrder {
-    /// The order of the epoch of this number, among `count` examples.
+    /// The order of the given epoch, among `count` examples.
     pub fn new(seed: u64, epoch: u64, count: u64) -> Self {
         let mut stream = Stream::new(seed, Purpose::Epoch, epoch, 0);
         let mut word = || stream.below(1 << 32) as u32;
@@ -37,7 +37,7 @@ impl EpochOrder {
         self.count
     }
 
-    /// The example at a place of the epoch, both below the count.
+    /// The example at a position in the epoch; both are below the count.
     pub fn at(&self, place: u64) -> u64 {
         let mut number = place;
         loop {

@@ -1,10 +1,10 @@
-//! What can be wrong with a corpus, with what is made of it, and with what it is read from.
+//! What can be wrong with a corpus, with the files made from it, and with the files used to make them.
 
 use std::{io, path::PathBuf};
 
 use crate::data;
 
-/// Why pre-training data could not be made or read.
+/// Why pre-training data could not be built or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -26,8 +26,8 @@ pub enum Error {
     },
 
     #[error(
-        "{file}: line {line}: expected an object with the key text: {found}; a row of a .jsonl file \
-         is {{\"text\": \"…\"}}, other keys are passed over"
+        "{file}: line {line}: expected an object with the key text: {found}; a row of a .jsonl file is \
+         {{\"text\": \"…\"}}, other keys are ignored"
     )]
     Row {
         file: String,
@@ -36,7 +36,7 @@ pub enum Error {
     },
 
     #[error(
-        "{}: lies in the corpus {}, whose files are all read as text; {advice}",
+        "{}: is inside the corpus {}, whose files are all read as text; {advice}",
         file.display(),
         corpus.display()
     )]
@@ -46,12 +46,12 @@ pub enum Error {
         advice: &'static str,
     },
 
-    #[error("{}: {found}; remove it to make it anew, or choose another --output", output.display())]
+    #[error("{}: {found}; remove it to build it again, or choose another --output", output.display())]
     Exists { output: PathBuf, found: String },
 
     #[error(
-        "{}: holds what an interrupted run made with {differing}; give the same to go on, or remove the \
-         folder to begin anew",
+        "{}: contains what an interrupted run made with {differing}; use the same to resume it, or remove \
+         the folder to start over",
         folder.display()
     )]
     OtherRun { folder: PathBuf, differing: String },
@@ -81,12 +81,12 @@ pub enum Error {
         advice: &'static str,
     },
 
-    #[error("stopped at {place}; the same command goes on")]
+    #[error("stopped at {place}; the same command resumes")]
     Stopped { place: String },
 }
 
 impl Error {
-    /// Whether the user ended the work, which is no failure.
+    /// Whether the user stopped the work, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. })
     }

@@ -1,28 +1,27 @@
-//! The evaluation of a run's newest checkpoint, by the reference's figures, which are written.
+//! Evaluates the newest checkpoint of a run with the reference's metrics, and writes them.
 
 use serde_json::{Map, Value};
 
 use super::{
     figures::{Figures, Losses},
     objective::Chance,
-    run::{Error, Pretraining, check_maskable, device_error, parts},
+    run::{Error, Pretraining, check_maskable, parts},
     seen::Counts,
 };
 use crate::{
     eval::json_file::{write_json, write_text},
     model::record,
-    train::{checkpoint, run_lock::RunLock},
+    train::{checkpoint, run_lock::RunLock, step_failure::StepFailure},
 };
 
-/// Steps of an evaluation have random numbers of their own.
+/// Evaluation steps have their own random numbers.
 const EVALUATION: u64 = 1 << 62;
 
 impl Pretraining<'_> {
-    /// Evaluates the newest checkpoint and writes the figures, which it returns by the reference's
-    /// names.
+    /// Evaluates the newest checkpoint, writes the metrics, and returns them under the reference's names.
     ///
     /// # Errors
-    /// When there is no model, or the device fails.
+    /// If there is no model, or the device fails.
     pub fn evaluate(&self) -> Result<Map<String, Value>, Error> {
         let (config, model_dir) = (self.config, self.config.model_dir.as_path());
         let untrained = || Error::Untrained {
@@ -41,6 +40,9 @@ impl Pretraining<'_> {
         self.progress
             .note(&format!("evaluating {}", folder.display()));
         let objective = self.objective(self.device, 1.0);
+        // It has no memory plan, which would see to it that no launch takes the device too long.
+        let in_time = networks.electra.most_tokens(self.device);
+        let micro_batch_size = self.micro_batch_size(config.eval_batch_size, in_time);
         let mut figures = Figures::default();
         let bar = self
             .progress
@@ -53,12 +55,12 @@ impl Pretraining<'_> {
                 step: EVALUATION + step,
                 drops: false,
             };
-            let parts = parts(&batch, 0, self.micro_batch_size(config.eval_batch_size));
+            let parts = parts(&batch, 0, micro_batch_size);
             let counts = Counts::of(&parts);
             let mut seen = Vec::new();
             for part in &parts {
                 let made = objective.run(&networks, part, counts, chance, None);
-                seen.extend(made.map_err(|source| device_error(step, source))?);
+                seen.extend(made.map_err(|source| StepFailure { step, source })?);
             }
             let width = match config.auc_counts_padding {
                 true => config.max_seq_length,

@@ -1,10 +1,10 @@
-//! An example: the ids that go into the model, and where their second segment begins.
+//! An example: the input ids of the model, and where the second segment starts.
 
 /// `[CLS] first [SEP]`, and `second [SEP]` if there is a second segment; no padding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Example {
     pub ids: Vec<u32>,
-    /// Ids of segment 0; the others are of segment 1.
+    /// Number of ids in segment 0; the others are in segment 1.
     pub first: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The reference's rules: sentences pile up until they fill an example, which is then cut into one or two
-//! segments at random.
+//! The reference's rules: sentences accumulate until they fill an example, which is then split into one or
+//! two segments at random.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/build_pretraining_dataset.py>
 
@@ -9,41 +9,41 @@ use super::{
     random::{Purpose, Stream},
 };
 
-/// The shortest target; also the least that `max_seq_length` may be.
+/// The shortest target length; also the minimum of `max_seq_length`.
 pub const SHORTEST: usize = 5;
 
-/// Share of examples whose first segment takes all there is, and the length that stands for that.
+/// Share of examples whose first segment takes all sentences, and the goal length that has this effect.
 const ONE_SEGMENT: f64 = 0.1;
 const NO_GOAL: usize = 100_000;
 
-/// Share of examples of a random length.
+/// Share of examples with a random target length.
 const RANDOM_LENGTH: f64 = 0.05;
 
-/// The random choices of the rules.
+/// The random choices in these rules.
 pub trait Draws {
-    /// Whether the target drawn with the last example of a file is that of the next one's first, as in
-    /// the reference; otherwise it is drawn anew, and files do not depend on each other.
+    /// Whether the target drawn with a file's last example applies to the next file's first, as in the
+    /// reference. Otherwise it is drawn again, and files do not depend on each other.
     const CARRIES_TARGET: bool;
 
-    /// Turns to the example of this number in its file; before the first of a file it is `None`.
+    /// Moves to the numbers of an example in its file; `None` is the start of the file.
     fn turn_to(&mut self, file: usize, example: Option<u64>);
 
     /// Uniform in [0, 1).
     fn uniform(&mut self) -> f64;
 
-    /// Uniform from `least` to `most`, both included.
+    /// Uniform from `least` to `most`, both inclusive.
     fn integer(&mut self, least: usize, most: usize) -> usize;
 
-    /// Whether the choices that were made are those that had to be made.
+    /// Checks that exactly the recorded choices were used.
     ///
     /// # Errors
-    /// When they are not: what was recorded belongs to another corpus.
+    /// If they were not: the recording belongs to another corpus.
     fn finish(&self) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// Choices by seed, file and example.
+/// Choices as a function of seed, file and example.
 #[derive(Debug)]
 pub struct SeededDraws {
     seed: u64,
@@ -74,7 +74,7 @@ impl Draws for SeededDraws {
     }
 }
 
-/// Ids of the tokens around segments, and the most that an example may have of all.
+/// The ids of the special tokens, and the maximum length of an example.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
     pub max_seq_length: usize,
@@ -82,17 +82,17 @@ pub struct Frame {
     pub sep: u32,
 }
 
-/// Sentences on their way to an example.
+/// Sentences that accumulate into an example.
 ///
-/// A sentence may be longer than what is handed over of it: no example takes more than
-/// `max_seq_length` ids of one, so that a line of any length fits in memory.
+/// A sentence may be longer than the ids that are kept of it: an example uses at most `max_seq_length` ids of
+/// one, so that lines of any length fit in memory.
 #[derive(Debug)]
 pub struct ExampleBuilder {
     frame: Frame,
     target: usize,
     sentences: Vec<Sentence>,
     ids: Vec<u32>,
-    /// Tokens of the pile.
+    /// Total tokens of the sentences.
     length: usize,
     second: Vec<u32>,
     example: Example,
@@ -104,7 +104,7 @@ struct Sentence {
     length: usize,
 }
 
-/// An example, and how many tokens of its sentences it leaves out.
+/// An example, and how many tokens of its sentences were dropped.
 #[derive(Debug)]
 pub struct Made<'a> {
     pub example: &'a Example,
@@ -112,7 +112,7 @@ pub struct Made<'a> {
 }
 
 impl ExampleBuilder {
-    /// `max_seq_length` is [`SHORTEST`] at least.
+    /// `max_seq_length` must be at least [`SHORTEST`].
     pub fn new(frame: Frame) -> Self {
         Self {
             frame,
@@ -125,17 +125,17 @@ impl ExampleBuilder {
         }
     }
 
-    /// The tokens that the next example is made of, if its document has so many.
+    /// The number of tokens at which the next example is complete, if its document has that many.
     pub fn target(&self) -> usize {
         self.target
     }
 
-    /// Goes on where a builder was that had no sentence.
+    /// Resumes from the state of a builder without pending sentences.
     pub fn set_target(&mut self, target: usize) {
         self.target = target.clamp(SHORTEST, self.frame.max_seq_length);
     }
 
-    /// Draws the target of the next example.
+    /// Draws the target length of the next example.
     pub fn draw_target(&mut self, draws: &mut impl Draws) {
         let most = self.frame.max_seq_length;
         self.target = match draws.uniform() < RANDOM_LENGTH {
@@ -144,15 +144,15 @@ impl ExampleBuilder {
         };
     }
 
-    /// Whether no sentence is waiting.
+    /// Whether no sentence is pending.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Adds a sentence of `length` tokens, `ids` being the first of them: all, or `max_seq_length`.
-    /// Returns an example if that fills it.
+    /// Adds a sentence of `length` tokens; `ids` are the first of them, at most `max_seq_length`. Returns an
+    /// example if it is now complete.
     pub fn add(&mut self, ids: &[u32], length: usize, draws: &mut impl Draws) -> Option<Made<'_>> {
-        // Without tokens it moves nothing and draws nothing.
+        // An empty sentence changes nothing and draws nothing.
         if length == 0 {
             return None;
         }
@@ -167,7 +167,7 @@ impl ExampleBuilder {
         }
     }
 
-    /// Ends a document, with an example of what is left of it.
+    /// Ends a document; the pending sentences become an example.
     pub fn end_document(&mut self, draws: &mut impl Draws) -> Option<Made<'_>> {
         match self.is_empty() {
             true => None,
@@ -189,7 +189,7 @@ impl ExampleBuilder {
         first.clear();
         first.push(cls);
         self.second.clear();
-        // Lengths before anything is cut.
+        // Lengths before truncation.
         let (mut in_first, mut in_second) = (0_usize, 0_usize);
         let mut ids = self.ids.as_slice();
         for sentence in self.sentences.drain(..) {
@@ -207,7 +207,7 @@ impl ExampleBuilder {
                 self.second.extend_from_slice(own);
             }
         }
-        // [CLS] stands among the ids already.
+        // [CLS] is already among the ids.
         first.truncate(max_seq_length - 1);
         let taken = first.len() - 1;
         self.second
@@ -233,7 +233,7 @@ impl ExampleBuilder {
 mod tests {
     use super::*;
 
-    /// Choices from a list: a number is uniform, or an integer where one is asked for.
+    /// Choices from a list, used as uniform numbers or as integers.
     struct Given(Vec<f64>);
 
     impl Draws for Given {
@@ -280,14 +280,14 @@ mod tests {
         let mut draws = Given(vec![0.9, 0.5, 0.5]);
         assert!(builder.add(&[1, 2, 3], 3, &mut draws).is_none());
         assert!(builder.add(&[4, 5], 2, &mut draws).is_none());
-        // 3 + 2 stay below 6, 5 + 1 do not: a draw of 0.5 sends it to the second.
+        // 3 + 2 is below 6, 5 + 1 is not: a draw of 0.5 sends the sentence to the second segment.
         assert!(builder.add(&[6], 1, &mut draws).is_none());
-        // A second is there: no draw.
+        // The second segment has begun: no draw.
         assert!(builder.add(&[7, 8, 9], 3, &mut draws).is_none());
         let made = builder.add(&[10, 11, 12, 13, 14, 15], 6, &mut draws);
         let (first, second, lost) = taken(made);
         assert_eq!(first, [1, 2, 3, 4, 5]);
-        // Seven are left of 15.
+        // Seven of 15 remain.
         assert_eq!(second, [6, 7, 8, 9, 10, 11, 12]);
         assert_eq!((lost, builder.target(), draws.0), (3, 15, vec![]));
     }
@@ -298,8 +298,8 @@ mod tests {
         let mut draws = Given(vec![0.1, 0.4, 0.04, 9.0]);
         builder.add(&[1, 2], 2, &mut draws);
         builder.add(&[3, 4, 5, 6], 4, &mut draws);
-        // The first has reached its goal: the next goes to the second without a draw, and no sentence
-        // comes back.
+        // The first segment has reached its goal: the next sentence goes to the second without a draw, and
+        // later ones follow it.
         builder.add(&[7], 1, &mut draws);
         let (first, second, lost) = taken(builder.end_document(&mut draws));
         assert_eq!((first, second, lost), (vec![1, 2, 3, 4, 5, 6], vec![7], 0));
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn one_segment_ends_where_no_goal_does() {
-        // 3 + 99,996 stay below 100,000; one more does not, and is drawn for.
+        // 3 + 99,996 is below 100,000; one more token is not, and needs a draw.
         for (length, draws) in [(99_996, vec![0.05, 0.5]), (99_997, vec![0.05, 0.7, 0.5])] {
             let mut builder = builder(8);
             let mut draws = Given(draws);

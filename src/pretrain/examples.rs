@@ -1,4 +1,4 @@
-//! Examples of several files as one numbered list: our own files, and the reference's.
+//! The examples of several files as one numbered list; the files are our own or the reference's.
 
 use std::path::{Path, PathBuf};
 
@@ -38,21 +38,21 @@ impl Source {
     }
 }
 
-/// The examples of all files, which any thread may read.
+/// The examples of all files; any thread can read them.
 #[derive(Debug)]
 pub struct Examples {
     sources: Vec<Source>,
-    /// Examples up to the end of each file.
+    /// Cumulative number of examples at the end of each file.
     ends: Vec<u64>,
     max_seq_length: usize,
 }
 
 impl Examples {
-    /// Opens the files that `pretrain_tfrecords` names: patterns joined by commas.
+    /// Opens the files named by `pretrain_tfrecords`: patterns separated by commas.
     ///
     /// # Errors
-    /// When there is no such file, when one cannot be read, is not whole or has the ids of another
-    /// vocabulary, or when there is no example.
+    /// If no file matches, if a file cannot be read, is incomplete or was made with another vocabulary, or if
+    /// there is no example.
     pub fn open(patterns: &str, vocab: &Vocab) -> Result<Self, Error> {
         let vocabulary = Vocabulary::of(vocab);
         let paths = files(patterns).map_err(|(path, source)| match source {
@@ -71,7 +71,7 @@ impl Examples {
                 }
                 false => Source::Records(RecordFile::open(path, &vocabulary)?),
             };
-            // The reference opens a thousand files, however few its examples are.
+            // The reference opens a thousand files, however few examples they hold.
             if source.count() > 0 {
                 end += source.count();
                 longest = longest.max(source.max_seq_length());
@@ -89,12 +89,12 @@ impl Examples {
         })
     }
 
-    /// The number of examples, 1 at least.
+    /// The number of examples, at least 1.
     pub fn count(&self) -> u64 {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    /// The most tokens that one has, by what the files say.
+    /// The maximum number of tokens in an example, according to the files.
     pub fn max_seq_length(&self) -> usize {
         self.max_seq_length
     }
@@ -103,10 +103,31 @@ impl Examples {
         &self.sources
     }
 
-    /// Reads the example of a number below [`Examples::count`].
+    /// Reads our own files whole and compares their checksums; the reference's have one for each record,
+    /// which is compared when the record is read. `watch` receives the bytes read and those of all files.
     ///
     /// # Errors
-    /// When it cannot be read, or the file is damaged there.
+    /// If one cannot be read, or is damaged.
+    pub fn verify(&self, watch: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
+        let files = || {
+            self.sources.iter().filter_map(|source| match source {
+                Source::Tokens(file) => Some(file),
+                Source::Records(_) => None,
+            })
+        };
+        let total = files().map(TokenFile::bytes).sum();
+        let mut done = 0;
+        for file in files() {
+            file.verify(&mut |bytes| watch(done + bytes, total))?;
+            done += file.bytes();
+        }
+        Ok(())
+    }
+
+    /// Reads the example with this number, which is below [`Examples::count`].
+    ///
+    /// # Errors
+    /// If it cannot be read, or the file is damaged there.
     pub fn read(&self, number: u64, example: &mut Example) -> Result<(), Error> {
         let place = self.ends.partition_point(|&end| end <= number);
         let Some(source) = self.sources.get(place) else {

@@ -1,4 +1,4 @@
-//! Figures of a batch or of many, as the reference's evaluation defines them.
+//! Metrics of one batch or of many, as the reference's evaluation defines them.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L105-L165>
 
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use super::seen::{Seen, SeenToken};
 use crate::config::PretrainConfig;
 
-/// Thresholds of the area under the curve.
+/// Number of thresholds for the area under the curve.
 const THRESHOLDS: usize = 200;
 
-/// What the reference adds to numbers of tokens before it divides.
+/// The reference adds this to token counts before it divides by them.
 const SOME: f64 = 1e-6;
 
 /// Sums over batches.
@@ -19,14 +19,14 @@ pub struct Figures {
     slots: f64,
     best_right: f64,
     drawn_right: f64,
-    /// Slots whose token was drawn to be another.
+    /// Slots whose sampled token differs from the original.
     slots_replaced: f64,
     slot_loss: f64,
     examples: f64,
     example_loss: f64,
-    /// Tokens by label and by what the discriminator says, `[label][says]`.
+    /// Tokens by label and by the discriminator's decision, `[label][decision]`.
     tokens: [[f64; 2]; 2],
-    /// Tokens by label and by how many thresholds their probability is above.
+    /// Tokens by label and by the number of thresholds below their probability.
     above: [Vec<f64>; 2],
     token_loss: f64,
     replaced: f64,
@@ -68,7 +68,7 @@ impl SeenToken {
         1.0 / (1.0 + (-self.logit).exp())
     }
 
-    /// Sigmoid cross-entropy.
+    /// Binary cross-entropy with logits.
     fn loss(self) -> f64 {
         let logit = f64::from(self.logit);
         let label = f64::from(u8::from(self.label));
@@ -77,7 +77,7 @@ impl SeenToken {
 }
 
 impl Figures {
-    /// Adds one slot: the loss, and whether the best token and the one that was drawn are right.
+    /// Adds one slot: its loss, and whether the most likely and the sampled token are right.
     pub fn slot(&mut self, loss: f32, best_right: bool, drawn_right: bool) {
         self.slots += 1.0;
         self.slot_loss += f64::from(loss);
@@ -85,18 +85,18 @@ impl Figures {
         self.drawn_right += f64::from(u8::from(drawn_right));
     }
 
-    /// Adds one token, by its label, by its probability and by what the discriminator says.
+    /// Adds one token: its label, its probability, and the discriminator's decision.
     pub fn token(&mut self, label: bool, probability: f32, says: bool) {
         self.tokens[usize::from(label)][usize::from(says)] += 1.0;
         self.compared(label, probability, 1.0);
     }
 
-    /// Adds padding, which has a place under the curve: no label, probability 0.
+    /// Adds padding, which the reference counts in the area under the curve: label 0, probability 0.
     pub fn padding(&mut self, tokens: usize) {
         self.compared(false, 0.0, tokens as f64);
     }
 
-    /// Adds an example's loss, the mean of its tokens'.
+    /// Adds an example's loss, the mean over its tokens.
     pub fn example(&mut self, loss: f64) {
         self.examples += 1.0;
         self.example_loss += loss;
@@ -113,7 +113,7 @@ impl Figures {
         self.above[usize::from(label)][above.count()] += tokens;
     }
 
-    /// Adds examples, of which each had room for `width` tokens; 0 leaves padding out.
+    /// Adds examples padded to `width` tokens; 0 ignores padding.
     pub fn add(&mut self, seen: &[Seen], width: usize) {
         for seen in seen {
             for slot in &seen.slots {
@@ -177,13 +177,13 @@ impl Figures {
         }
     }
 
-    /// The part of the tokens that the discriminator calls replaced which are so.
+    /// Precision: the share of the tokens called replaced that are.
     pub fn precision(&self) -> f64 {
         let [[_, false_positives], [_, true_positives]] = self.tokens;
         part(true_positives, true_positives + false_positives)
     }
 
-    /// The part of the replaced tokens that the discriminator calls so.
+    /// Recall: the share of the replaced tokens that are called so.
     pub fn recall(&self) -> f64 {
         let [_, [false_negatives, true_positives]] = self.tokens;
         part(true_positives, true_positives + false_negatives)
@@ -197,17 +197,17 @@ impl Figures {
         part(self.best_right, self.slots)
     }
 
-    /// The part of the slots whose token was drawn to be another.
+    /// The share of the slots whose sampled token differs from the original.
     pub fn replaced(&self) -> f64 {
         part(self.slots_replaced, self.slots)
     }
 
-    /// The part of all tokens that are others than they were.
+    /// The share of all tokens that were replaced.
     pub fn replaced_of_all(&self) -> f64 {
         part(self.replaced, self.tokens.iter().flatten().sum())
     }
 
-    /// The area under the curve of the discriminator's probabilities.
+    /// The area under the ROC curve of the discriminator's probabilities.
     pub fn auc(&self) -> f64 {
         let counts =
             |label: usize, number: usize| -> f64 { self.above[label][number + 1..].iter().sum() };
@@ -251,7 +251,7 @@ impl Figures {
     }
 }
 
-/// A part of nothing is 0.
+/// A ratio; 0 if the denominator is 0.
 fn part(of: f64, all: f64) -> f64 {
     if all > 0.0 { of / all } else { 0.0 }
 }
@@ -261,13 +261,13 @@ fn part(of: f64, all: f64) -> f64 {
 pub struct Losses {
     pub total: f64,
     pub masked_lm: f64,
-    /// Of two towers.
+    /// Only with two towers.
     pub cloze: Option<f64>,
     pub discriminator: Option<f64>,
 }
 
 impl Losses {
-    /// Those of a whole batch.
+    /// The losses of a whole batch.
     pub fn of(seen: &[Seen], config: &PretrainConfig) -> Self {
         let mean = |values: &mut dyn Iterator<Item = f64>| {
             let (sum, count) =
@@ -306,7 +306,7 @@ mod tests {
             figures.token(true, 1.0 - number as f32 / 400.0, true);
         }
         assert!((figures.auc() - 1.0).abs() < 1e-6, "{}", figures.auc());
-        // Padding lies below everything: it makes a poor discriminator look better.
+        // Padding ranks below everything: it makes a poor discriminator look better.
         let mut figures = Figures::default();
         for number in 0..200 {
             figures.token(number % 2 == 0, number as f32 / 200.0, false);
@@ -329,7 +329,7 @@ mod tests {
         second.token(false, 0.1, false);
         second.slot(2.0, true, false);
         second.batch(7.0);
-        // Nothing is called replaced: as the reference, 0.
+        // Nothing is called replaced: 0, as in the reference.
         assert_eq!((second.precision(), second.recall()), (0.0, 0.0));
         let mut both = first.clone();
         both.join(&second);

@@ -1,12 +1,12 @@
-//! Files by patterns, as `pretrain_tfrecords` has them: joined by commas, with `*` and `?` in the names.
+//! Files that match patterns, as in `pretrain_tfrecords`: separated by commas, with `*` and `?` in the names.
 
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
 };
 
-/// The files that a list of patterns stands for, sorted, each once; a pattern without a file is an error
-/// that names it.
+/// The files that match a list of patterns, sorted and without duplicates. A pattern without a match is an
+/// error that names it.
 pub(super) fn files(patterns: &str) -> Result<Vec<PathBuf>, (PathBuf, Option<io::Error>)> {
     let mut found = Vec::new();
     for pattern in patterns.split(',').map(str::trim) {
@@ -60,10 +60,10 @@ fn matching(pattern: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a name is one of those that a pattern stands for.
+/// Whether a name matches a pattern.
 fn matches(pattern: &[char], name: &[char]) -> bool {
     let (mut at, mut of) = (0, 0);
-    // Behind the last star, and what of the name it stands for.
+    // Positions after the last star, and in the name after the text that the star matches.
     let mut star = None;
     while of < name.len() {
         match pattern.get(at) {

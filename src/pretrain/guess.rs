@@ -1,4 +1,4 @@
-//! What the generator makes of the masked tokens, of whichever kind it is, and what it learns by it.
+//! The generator's guesses for the masked tokens, whatever its kind, and its gradients.
 
 use burn::{Tensor, module::Param, tensor::Int};
 
@@ -25,12 +25,12 @@ use crate::{
     train::gradients::Gradients,
 };
 
-/// Numbers of the networks that draw masks of their own: the discriminator has those of the encoder.
+/// Numbers of the networks with dropout masks of their own; the discriminator uses the encoder's.
 const GENERATOR: u32 = 1;
 const FROM_LEFT: u32 = 2;
 const FROM_RIGHT: u32 = 3;
 
-/// A head, and the word table that its rows are products with.
+/// A head, and the word table that its rows are multiplied with.
 struct Guesser<'a> {
     head: &'a TokenHead,
     table: &'a Param<Tensor<2>>,
@@ -44,8 +44,8 @@ impl Guesser<'_> {
         }
     }
 
-    /// Guesses by the head's rows, and adds the gradients of the losses, each times its weight; with the
-    /// guesses comes the slope of what the head was given.
+    /// Computes guesses and the gradients of the losses, each times its weight. Adds the gradients of the
+    /// parameters, and returns that of the head's input.
     fn learn(
         &self,
         rows: Tensor<2>,
@@ -64,7 +64,7 @@ impl Guesser<'_> {
 }
 
 impl Objective<'_> {
-    /// Every token is as likely as any other.
+    /// Every token is equally likely.
     pub(super) fn guess_uniformly(&self, part: &Part, chance: Chance) -> Guessed {
         let vocab = self.config.discriminator().vocab_size;
         let uniform = chance.uniform(part);
@@ -96,7 +96,7 @@ impl Objective<'_> {
         else {
             return Err(DeviceError::new("a masked language model without a head"));
         };
-        // Special tokens alone: there is nothing to guess, and nothing to learn by it.
+        // Only special tokens: there is nothing to guess or to learn.
         if part.slots().next().is_none() {
             return Ok(Guessed::default());
         }
@@ -149,7 +149,7 @@ impl Objective<'_> {
         let shared = &networks.electra.embeddings;
         let towers = [left, right].map(|tower| tower.encoder(shared));
         let arithmetic = networks.electra.arithmetic;
-        // Padding reaches the scores of the first and the last token, which only Electric asks for.
+        // Padding affects the scores of the first and the last token only, which matters in Electric alone.
         let padded_to = self
             .config
             .electric_objective
@@ -212,9 +212,9 @@ impl Objective<'_> {
     }
 }
 
-/// Reads guesses back, all at once.
+/// Reads all guesses back in one transfer.
 fn guessed(guesses: Guesses) -> Result<Guessed, DeviceError> {
-    // Numbers of tokens are whole in f32 up to 2²⁴.
+    // Token ids are exact in f32 up to 2²⁴.
     let float = |ids: Tensor<1, Int>| ids.float();
     let count = guesses.losses.dims()[0];
     let mut all = vec![guesses.losses, float(guesses.best)];

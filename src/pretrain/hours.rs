@@ -1,10 +1,9 @@
-//! How many steps fit into the hours that a run may take: decided once, before its first step, and kept in
+//! How many steps fit into the hours that a run may take: decided once, before its first step, and stored in
 //! its folder.
 //!
-//! The learning rate of every step, the first included, follows from the number of all steps, so that the
-//! number must be known before anything is learnt. So the rate is measured on networks that are let go of,
-//! and what was decided is all that the run takes over: it is the same run, to the last bit, that
-//! `num_train_steps` with this number makes.
+//! The learning rate of every step depends on the total number of steps, so the total must be known before
+//! training starts. The time per step is therefore measured on networks that are then discarded. Only the
+//! number of steps enters the run, which is identical, bit for bit, to one with this `num_train_steps`.
 
 use std::{
     path::Path,
@@ -28,35 +27,34 @@ use crate::{
     train::{checkpoint, run_folder, run_identity::differing_values},
 };
 
-/// The decision's name in the model's folder.
+/// Name of the file with the decision, in the model's folder.
 pub const FILE: &str = "schedule.json";
 
-/// Part of the hours that goes to steps. Checkpoints, the model's files, and a device that slows down as
-/// it warms up take the rest.
+/// Share of the time for steps. The rest is for checkpoints, the model's files, and a device that slows down
+/// as it heats up.
 const TO_STEPS: f64 = 0.95;
 
-/// Steps that are not counted: kernels are compiled and tried in the first, and memory is found to be
-/// short.
+/// Steps that are not timed: in the first, kernels are compiled and tuned, and memory can run out.
 const UNCOUNTED: u64 = 3;
 
-/// Steps that are counted, and seconds that they may take; these are less for a run that is short itself.
+/// Numbers of steps to time, and the seconds for it; a short run takes less.
 const COUNTED: [u64; 2] = [3, 100];
 const SECONDS: f64 = 30.0;
 const OF_HOURS: f64 = 0.01;
 
-/// The longest warm-up, as a part of the steps: one that took longer would never be left in a short run.
+/// Maximum warm-up as a share of the steps, so that a short run gets past its warm-up.
 const WARM_UP: f64 = 0.1;
 
-/// What was decided.
+/// The decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Decision {
     hours: f64,
     num_train_steps: u64,
     num_warmup_steps: u64,
-    /// As it was measured.
+    /// As measured.
     seconds_a_step: f64,
     measured_steps: u64,
-    /// The run that it was measured for, as it was before this decision.
+    /// The run that was measured, with its settings before this decision.
     #[serde(default)]
     measured_for: Value,
 }
@@ -64,17 +62,17 @@ struct Decision {
 /// How long a step takes.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
-    /// Of a step, with its share of the probes.
+    /// Per step, probes included.
     seconds: f64,
-    /// Of the probes before the first step and after the last.
+    /// For the probes before the first step and after the last.
     once: f64,
-    /// By how many steps that was measured.
+    /// How many steps were timed.
     steps: u64,
 }
 
 impl Rate {
-    /// With probes that take so long, every so many steps. Those that the device cannot make are left out,
-    /// as they are while the run trains.
+    /// Adds probes that take this long, one every `every` steps. Probes that the device cannot run are
+    /// skipped, as they are during training.
     fn with_probe(self, took: Result<Duration, probe::Error>, every: u64) -> Result<Self, Error> {
         let took = match took {
             Ok(took) => took.as_secs_f64(),
@@ -95,7 +93,7 @@ impl Rate {
 }
 
 impl Decision {
-    /// The steps that fit into so many hours.
+    /// The number of steps that fit into the hours.
     fn of(config: &PretrainConfig, hours: f64, rate: Rate) -> Result<Self, Error> {
         let Rate {
             seconds,
@@ -148,8 +146,9 @@ impl Decision {
         written.map_err(io_of(path, "writing"))
     }
 
-    /// The configuration that it makes: the number of steps instead of the hours. A warm-up other than
-    /// the one that was asked for stays as it is, so that a checkpoint of the first is not gone on from.
+    /// The configuration with the number of steps instead of the hours. A warm-up that differs from the one
+    /// at the time of the decision stays as it is, so that the run does not resume from a checkpoint with
+    /// another warm-up.
     fn applied(&self, config: &PretrainConfig) -> PretrainConfig {
         let asked = self.measured_for.get("num_warmup_steps");
         let asked = asked.and_then(Value::as_u64);
@@ -166,9 +165,9 @@ impl Decision {
 }
 
 impl Pretraining<'_> {
-    /// The configuration with its steps, which `hours` may leave open: those that were decided when the run
-    /// began, or what a measured rate decides now. Parts that turn out to be too large make
-    /// `micro_batch_size` smaller.
+    /// The configuration with its number of steps. If `hours` leaves it open, it is the number decided when
+    /// the run started, or one decided now by measurement. If a part turns out to be too large for memory,
+    /// `micro_batch_size` decreases.
     pub(super) fn scheduled(
         &self,
         device: &Device,
@@ -184,7 +183,7 @@ impl Pretraining<'_> {
         run_folder::remove_link(&path, &mut note).map_err(io_of(&path, "removing a link"))?;
         let file = path.display();
         if let Some(decided) = Decision::read(&path)? {
-            // A number that was written and read may differ in its last bit.
+            // A number may change in its last bit when written and read.
             if (decided.hours / hours - 1.0).abs() > 1e-9 {
                 return Err(Error::OtherHours {
                     path,
@@ -196,7 +195,7 @@ impl Pretraining<'_> {
             // A checkpoint of another run is refused where it is opened.
             if differing.is_empty() || checkpoint::newest(&config.model_dir, &mut note)?.is_some() {
                 note(format!(
-                    "hours = {hours}: {} steps, as was decided when the run began ({file})",
+                    "hours = {hours}: {} steps, as decided when the run started ({file})",
                     decided.num_train_steps
                 ));
                 return Ok(decided.applied(config));
@@ -206,7 +205,7 @@ impl Pretraining<'_> {
                 _ => differing.join(", "),
             };
             note(format!(
-                "{file}: was decided for another run ({differing}), of which no checkpoint is left; the rate \
+                "{file}: belongs to another run ({differing}), which has no checkpoint; the time per step \
                  is measured again"
             ));
         }
@@ -219,14 +218,14 @@ impl Pretraining<'_> {
         let Rate { seconds, steps, .. } = rate;
         decided.write(&path)?;
         note(format!(
-            "hours = {hours}: a step takes {seconds:.3} s by {steps} that were measured, so that {} fit, \
-             {} of them to warm up, with a twentieth of the time for checkpoints; kept in {file}",
+            "hours = {hours}: a step takes {seconds:.3} s (measured over {steps} steps), so that {} fit, {} of \
+             them for warm-up; a twentieth of the time is left for checkpoints; stored in {file}",
             decided.num_train_steps, decided.num_warmup_steps
         ));
         Ok(decided.applied(config))
     }
 
-    /// What decides how long a step takes and which run it belongs to.
+    /// What determines the time per step and identifies the run.
     fn measured_for(&self) -> Value {
         let config = self.config;
         let mut told = config.decides_training();
@@ -318,25 +317,25 @@ mod tests {
 
     #[test]
     fn the_steps_are_those_that_fit() {
-        // 24 h at 0.05 s: 19/20 of 1,728,000; the warm-up is as long as ever.
+        // 24 h at 0.05 s: 19/20 of 1,728,000; the warm-up is unchanged.
         let decided = Decision::of(&usual(), 24.0, rate(0.05, 0.0)).unwrap();
         assert_eq!(decided.num_train_steps, 1_641_600);
         assert_eq!(decided.num_warmup_steps, 10_000);
-        // An hour at 2 s: 1,710 steps, a tenth of them to warm up.
+        // An hour at 2 s: 1,710 steps, a tenth of them for warm-up.
         let decided = Decision::of(&usual(), 1.0, rate(2.0, 0.0)).unwrap();
         assert_eq!(decided.num_train_steps, 1_710);
         assert_eq!(decided.num_warmup_steps, 171);
         let config = decided.applied(&usual());
         assert_eq!((config.num_train_steps, config.hours), (1_710, None));
         assert_eq!(config.num_warmup_steps, 171);
-        // Two probes of 30 s: the time for 30 steps.
+        // Two probes of 30 s cost the time of 30 steps.
         let decided = Decision::of(&usual(), 1.0, rate(2.0, 60.0)).unwrap();
         assert_eq!(decided.num_train_steps, 1_680);
         let message = Decision::of(&usual(), 0.001, rate(4.0, 0.0))
             .unwrap_err()
             .to_string();
         assert!(message.contains("a step takes 4.00 s"), "{message}");
-        // A second's step, and two probes of a minute in 102.6 s.
+        // One step of a second, and two probes of a minute, in 102.6 s.
         let message = Decision::of(&usual(), 0.03, rate(1.0, 120.0))
             .unwrap_err()
             .to_string();
@@ -349,7 +348,7 @@ mod tests {
     #[test]
     fn a_probe_s_time_counts_and_one_that_the_device_cannot_make_takes_none() {
         let alone = rate(2.0, 0.0);
-        // 30 s every 10 steps, and twice besides.
+        // 30 s every 10 steps, and twice more.
         let probed = alone.with_probe(Ok(Duration::from_secs(30)), 10).unwrap();
         assert_eq!((probed.seconds, probed.once), (5.0, 60.0));
         let failed = || DeviceError::new("out of memory");

@@ -1,4 +1,4 @@
-//! Which tokens of an example the generator is to guess: chosen anew for every batch.
+//! Which tokens of an example the generator must guess: chosen anew for every batch.
 //!
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/pretrain/pretrain_helpers.py>
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::text::vocab::Vocab;
 
-/// Share of the chosen tokens that become `[MASK]`; the others stay as they are.
+/// Share of the chosen tokens that become `[MASK]`; the others stay.
 const REPLACED: f64 = 0.85;
 
-/// How many tokens are masked, and which may be.
+/// How many tokens are masked, and which are eligible.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Masking {
     mask_prob: f64,
@@ -22,20 +22,20 @@ pub struct Masking {
     mask: u32,
 }
 
-/// A position that was drawn.
+/// A sampled position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     pub position: usize,
-    /// The id there, which is the target.
+    /// The original id, which is the target.
     pub original: u32,
-    /// Whether `[MASK]` takes its place in the generator's input. A position that was drawn twice is
-    /// replaced if either slot says so.
+    /// Whether `[MASK]` replaces it in the generator's input. A position sampled twice is replaced if either
+    /// slot says so.
     pub is_replaced: bool,
 }
 
 impl Masking {
     /// # Errors
-    /// When the vocabulary has no `[MASK]`.
+    /// If the vocabulary has no `[MASK]`.
     pub fn new(
         mask_prob: f64,
         max_seq_length: usize,
@@ -51,7 +51,7 @@ impl Masking {
         })
     }
 
-    /// The most slots that an example has, `max_predictions_per_seq`.
+    /// The maximum number of slots in an example, `max_predictions_per_seq`.
     pub fn max_predictions(&self) -> usize {
         self.max_predictions
     }
@@ -60,12 +60,12 @@ impl Masking {
         self.mask
     }
 
-    /// The slots of an example of so many tokens, `[CLS]` and `[SEP]` among them.
+    /// The number of slots in an example of this many tokens, `[CLS]` and `[SEP]` included.
     pub fn slots(&self, tokens: usize) -> usize {
         slots(self.mask_prob, self.max_predictions, tokens)
     }
 
-    /// The positions that may be drawn.
+    /// The eligible positions.
     pub fn candidates(&self, ids: &[u32]) -> impl Iterator<Item = usize> {
         let special = [self.cls, self.sep, self.mask];
         let ids = ids.iter().enumerate();
@@ -73,7 +73,7 @@ impl Masking {
             .map(|(position, _)| position)
     }
 
-    /// Whether each token may be drawn.
+    /// Whether each token is eligible.
     pub fn is_candidate(&self, ids: &[u32]) -> Vec<bool> {
         let mut is_candidate = vec![false; ids.len()];
         self.candidates(ids)
@@ -81,9 +81,9 @@ impl Masking {
         is_candidate
     }
 
-    /// Draws the slots of the example at a place of a step's batch. Positions are drawn with replacement,
-    /// so that an example often has fewer different ones. One without a candidate has no slot; the
-    /// reference's loss is no number then.
+    /// Samples the slots of the example at `place` in a step's batch. Positions are sampled with replacement,
+    /// so an example often has fewer distinct ones. An example without an eligible token has no slot; the
+    /// reference's loss is NaN then.
     pub fn draw(&self, ids: &[u32], seed: u64, step: u64, place: u64) -> Vec<Slot> {
         let candidates: Vec<usize> = self.candidates(ids).collect();
         if candidates.is_empty() {
@@ -103,15 +103,15 @@ impl Masking {
     }
 }
 
-/// `max_predictions_per_seq` of these hyper-parameters.
+/// `max_predictions_per_seq` for these hyper-parameters.
 pub fn max_predictions(mask_prob: f64, max_seq_length: usize) -> usize {
     ((mask_prob + 0.005) * max_seq_length as f64) as usize
 }
 
-/// The slots of an example of so many tokens: in single precision, halves to even, one at least.
+/// The number of slots in an example of this many tokens: in f32, ties to even, at least one.
 fn slots(mask_prob: f64, max_predictions: usize, tokens: usize) -> usize {
     let wanted = (tokens as f32 * mask_prob as f32).round_ties_even() as usize;
-    // Where there is no room, the reference asks for one and has none.
+    // If there is no room, the reference asks for one and has none.
     wanted.max(1).min(max_predictions)
 }
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn counts_are_those_of_single_precision() {
-        // From the reference (pretrain/masking_counts.json); 190, 350 and 390 differ in double.
+        // From the reference (pretrain/masking_counts.json); in f64, 190, 350 and 390 would differ.
         let masking = masking(0.15, 512);
         assert_eq!(masking.max_predictions(), 79);
         let lengths = [1, 3, 4, 10, 30, 128, 190, 350, 390, 512];
@@ -144,7 +144,7 @@ mod tests {
         assert!(masking.candidates(&ids).eq([1, 2, 5]));
         assert_eq!(masking.draw(&[2, 3], 1, 0, 0), []);
         let slots = masking.draw(&ids, 1, 0, 0);
-        // 3.5 to even is 4.
+        // 3.5 rounds to even, 4.
         assert_eq!(slots.len(), 4);
         assert_eq!(slots, masking.draw(&ids, 1, 0, 0));
     }

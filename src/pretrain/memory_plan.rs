@@ -1,9 +1,9 @@
-//! How a batch of pre-training is split so that a step of both networks fits a memory budget.
+//! How a pre-training batch is split so that a step of both networks fits in a memory budget.
 //!
-//! The networks compute one after the other: the generator's backward pass is over before the
-//! discriminator reads what was drawn. So a step holds the state of both (weights, moments, gradients)
-//! and the activations of the one that holds more. Between steps, a probe holds the state and the
-//! activations of a copy of the discriminator beside the weights and moments of both.
+//! The networks run one after the other: the generator's backward pass ends before the discriminator reads
+//! the sampled tokens. So a step holds the state of both (weights, moments, gradients) and the activations of
+//! whichever network needs more. Between steps, a probe holds the state and activations of a copy of the
+//! discriminator, beside the weights and moments of both networks.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::{
     config::{
         EncoderConfig, OptimizerMoments, PretrainConfig, pretraining::networks::Generator as Kind,
     },
+    counted::counted,
     device::ByteSize,
     kernels::formats::Element,
     model::{ParameterCount, arithmetic::Arithmetic},
@@ -21,24 +22,24 @@ use crate::{
 
 const FLOAT: u64 = size_of::<f32>() as u64;
 
-/// Tokens that are computed at once, if nothing else is asked for.
+/// Tokens in a micro-batch, unless the configuration says otherwise.
 const TOKENS_AT_ONCE: usize = 8192;
 
-/// Scores of the vocabulary that are held at once, and how many tensors of that size: scores and shares,
-/// those that tokens are drawn by, and two on their way.
+/// Vocabulary scores held at once, and the number of tensors of that size: scores, probabilities, those for
+/// sampling, and two temporaries.
 const SCORES_AT_ONCE: u64 = 1 << 24;
 const OF_SCORES: u64 = 6;
 
-/// What a training step is made of.
+/// What a training step consists of.
 #[derive(Debug, Clone)]
 pub struct PretrainFootprint<'a> {
     config: &'a PretrainConfig,
     discriminator: EncoderConfig,
-    /// What guesses, and how many there are of it; `None` if every token is as likely as any other.
+    /// The network that guesses, and how many of it there are; `None` if every token is equally likely.
     guesser: Option<(EncoderConfig, u64)>,
     arithmetic: Arithmetic,
     moments: OptimizerMoments,
-    /// Elements of all parameters.
+    /// Total number of parameters.
     parameters: u64,
 }
 
@@ -65,16 +66,16 @@ impl<'a> PretrainFootprint<'a> {
         }
     }
 
-    /// Elements of all parameters.
+    /// Total number of parameters.
     pub fn parameters(&self) -> u64 {
         self.parameters
     }
 
-    /// The plan for the configuration's batches within these limits. Unless it was said how many are to be
-    /// computed at once, it is never more than some thousand tokens.
+    /// The plan for the configuration's batches within these limits. Unless `micro_batch_size` is set, a
+    /// micro-batch never has more than a few thousand tokens.
     ///
     /// # Errors
-    /// If not even one example fits, or not as many as were asked for.
+    /// If a single example does not fit, or the requested micro-batch does not.
     pub fn plan(&self, limits: MemoryLimits) -> Result<MemoryPlan, TooLarge> {
         let config = self.config;
         let wanted = Wanted {
@@ -84,7 +85,7 @@ impl<'a> PretrainFootprint<'a> {
             micro_batch_size: config.micro_batch_size,
         };
         let limits = MemoryLimits {
-            tokens: Some(at_once(limits)),
+            tokens: Some(at_once(limits.tokens)),
             ..limits
         };
         let needed = |examples, recompute_layers| self.needed(examples, recompute_layers);
@@ -101,7 +102,7 @@ impl<'a> PretrainFootprint<'a> {
         })
     }
 
-    /// Bytes of a step that computes `examples` at once, or of a probe between steps if that takes more.
+    /// Bytes of a step with micro-batches of `examples`, or of a probe between steps if that needs more.
     pub fn needed(&self, examples: usize, recompute_layers: bool) -> u64 {
         let tokens = (examples * self.config.max_seq_length) as u64;
         let discriminates = match self.config.has_discriminator() {
@@ -109,7 +110,7 @@ impl<'a> PretrainFootprint<'a> {
             false => 0,
         };
         let guesses = self.guessing(examples as u64, tokens, recompute_layers);
-        // The word table's gradient is summed over blocks of slots beside the one that waits.
+        // The word table's gradient is summed over blocks of slots, beside the one already accumulated.
         let tables = match self.guesser {
             Some(_) => 2 * FLOAT * self.table(),
             None => 0,
@@ -123,7 +124,7 @@ impl<'a> PretrainFootprint<'a> {
         self.config.probe.is_some() && self.config.probe_every > 0
     }
 
-    /// Bytes while a copy of the discriminator learns the probe's task; both networks wait, without
+    /// Bytes while a copy of the discriminator learns the probe's task; both networks stay in memory, without
     /// gradients.
     fn probing(&self, examples: usize, recompute_layers: bool) -> u64 {
         if !self.is_probed() {
@@ -135,7 +136,8 @@ impl<'a> PretrainFootprint<'a> {
         let waiting = networks
             .state()
             .saturating_sub(FLOAT * (self.parameters + table));
-        // Beside the encoder a head. The largest, which finds spans, has two inner layers of two states.
+        // Each head beside the encoder. The largest, which finds spans, has two inner layers over pairs of
+        // states.
         let head = 5 * encoder.hidden_size as u64 * head::HIDDEN as u64;
         let parameters = ParameterCount::new(encoder, BTreeMap::new()).all() + head;
         let copy = Footprint {
@@ -150,11 +152,11 @@ impl<'a> PretrainFootprint<'a> {
     /// Bytes of the discriminator's activations.
     fn discriminating(&self, tokens: u64, recompute_layers: bool) -> u64 {
         let hidden = self.discriminator.hidden_size as u64;
-        // In f32: the states, the inner layer before and after its activation, the gradients of both and
-        // of the states.
+        // In f32: the states, the inner layer before and after its activation, the gradients of both and of
+        // the states.
         let head = FLOAT * 6 * hidden + self.passed(hidden);
         let kept = match self.config.electric_objective {
-            // The towers' rows, which its scores are made of too.
+            // The towers' rows, which also enter its scores.
             true => FLOAT * tokens * self.width(),
             false => 0,
         };
@@ -163,14 +165,14 @@ impl<'a> PretrainFootprint<'a> {
             .activations_with(head, tokens, recompute_layers)
     }
 
-    /// Bytes of the activations of what guesses the masked tokens.
+    /// Bytes of the activations of the network that guesses the masked tokens.
     fn guessing(&self, examples: u64, tokens: u64, recompute_layers: bool) -> u64 {
         let Some((encoder, count)) = &self.guesser else {
             return 0;
         };
         let count = *count;
         let hidden = encoder.hidden_size as u64;
-        // The gradient of the states, in f32, as it is written by the slots' places.
+        // The gradient of the states, in f32, scattered from the slots.
         let head = FLOAT * 2 * hidden + self.passed(hidden);
         let own = self.of(encoder);
         let kept = (count - 1) * own.activations_with(0, tokens, recompute_layers);
@@ -188,7 +190,7 @@ impl<'a> PretrainFootprint<'a> {
             + OF_SCORES * FLOAT * scores
     }
 
-    /// Bytes of the largest activation of so many examples: an inner layer's, or the scores.
+    /// Bytes of the largest activation of `examples`: an inner layer's, or the scores.
     fn largest_activation(&self, examples: usize) -> u64 {
         let own = self.of(&self.discriminator).largest_activation(examples);
         let slots = (examples * self.config.max_predictions_per_seq()) as u64;
@@ -200,7 +202,7 @@ impl<'a> PretrainFootprint<'a> {
         }
     }
 
-    /// What states and their gradient take once more where layers are in f16.
+    /// Extra copies of the states and their gradient if the layers are in f16.
     fn passed(&self, hidden: u64) -> u64 {
         match self.arithmetic.layers {
             Element::F32 => 0,
@@ -208,7 +210,7 @@ impl<'a> PretrainFootprint<'a> {
         }
     }
 
-    /// Width of the word table that guesses are products with.
+    /// Width of the word table that guesses are multiplied with.
     fn width(&self) -> u64 {
         let guesser = self.guesser.as_ref();
         guesser.map_or(0, |(encoder, _)| encoder.embedding_size as u64)
@@ -218,7 +220,7 @@ impl<'a> PretrainFootprint<'a> {
         self.discriminator.vocab_size as u64 * self.width()
     }
 
-    /// A network with the state of all.
+    /// A network's footprint, with the state of all networks.
     fn of<'b>(&self, encoder: &'b EncoderConfig) -> Footprint<'b> {
         Footprint {
             encoder,
@@ -232,34 +234,32 @@ impl<'a> PretrainFootprint<'a> {
     }
 }
 
-/// Tokens at once that memory has no say in: a slow device takes fewer in time.
-fn at_once(limits: MemoryLimits) -> usize {
-    limits
-        .tokens
-        .map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
+/// Maximum tokens in a micro-batch regardless of memory; `in_time`: what a slow device computes in time.
+pub(super) fn at_once(in_time: Option<usize>) -> usize {
+    in_time.map_or(TOKENS_AT_ONCE, |tokens| tokens.min(TOKENS_AT_ONCE))
 }
 
-/// What a plan decides, in the words of a line; `None` if the batch is computed as if memory had no end.
+/// The plan as a log line; `None` if memory limits nothing.
 pub fn line(plan: MemoryPlan, config: &PretrainConfig, limits: MemoryLimits) -> Option<String> {
     let budget = limits.budget?;
-    let unlimited = (at_once(limits) / config.max_seq_length.max(1)).max(1);
+    let unlimited = (at_once(limits.tokens) / config.max_seq_length.max(1)).max(1);
     let usual = unlimited.min(config.train_batch_size);
     let again = match plan.recompute_layers {
-        true => ", layers computed again",
+        true => ", layers recomputed",
         false => "",
     };
     (plan.micro_batch_size < usual || plan.recompute_layers).then(|| {
         format!(
-            "memory: {} of {} for a step of both networks; {} of {} examples at once{again}",
+            "memory: {} of {} for a step of both networks; {} of {} at once{again}",
             ByteSize(plan.bytes),
             ByteSize(budget),
             plan.micro_batch_size,
-            config.train_batch_size
+            counted(config.train_batch_size, "example")
         )
     })
 }
 
-/// Elements of all parameters of both networks and their heads.
+/// Total number of parameters of both networks and their heads.
 fn parameters(config: &PretrainConfig) -> u64 {
     let (discriminator, generator) = (config.discriminator(), config.generator());
     let layers = |encoder: &EncoderConfig| {
@@ -267,7 +267,7 @@ fn parameters(config: &PretrainConfig) -> u64 {
         (count.embeddings, count.layer * count.layers)
     };
     let (embeddings, own) = layers(&discriminator);
-    // One that shares embeddings projects them.
+    // A generator that shares embeddings projects them.
     let of_generator = || {
         let (all, layers) = layers(&generator);
         let [embedding, hidden] = [generator.embedding_size, generator.hidden_size];
@@ -381,7 +381,7 @@ mod tests {
             };
             let plan = footprint(&config).plan(limits).unwrap();
             assert_eq!(plan.micro_batch_size, expected, "{tokens}");
-            // It is not for lack of memory.
+            // The cause is not lack of memory.
             assert_eq!(line(plan, &config, limits), None);
         }
     }
@@ -393,8 +393,8 @@ mod tests {
             "max_seq_length": 512, "train_batch_size": 256}),
         );
         let footprint = footprint(&config);
-        // 109 million of the discriminator, and of the generator 0.2 of projection, 12 layers of 0.79 and
-        // 0.23 of its head; 16 bytes of each.
+        // 109 million parameters of the discriminator; of the generator 0.2 for the projection, 12 layers of
+        // 0.79, and 0.23 for its head; 16 bytes each.
         let parameters = footprint.parameters();
         assert!(
             (119_000_000..121_000_000).contains(&parameters),
@@ -443,8 +443,8 @@ mod tests {
         let [plain, probed] = [json!({}), json!({"probe": "rte"})].map(config);
         let needed =
             |config: &PretrainConfig, examples: usize| footprint(config).needed(examples, false);
-        // One example: the copy's 13.5 million values with moments and gradients, 216 MB, and 10 MB of a
-        // head, less 57 MB of the networks' gradients and 31 MB of their tables; 5 % more are reserved.
+        // One example: the copy's 13.5 million parameters with moments and gradients, 216 MB, and 10 MB for a
+        // head, minus 57 MB of the networks' gradients and 31 MB of their tables; plus a reserve of 5 %.
         let more = needed(&probed, 1) - needed(&plain, 1);
         assert!((120_000_000..160_000_000).contains(&more), "{more}");
         // 64 at once: a probe computes 32.
@@ -470,7 +470,7 @@ mod tests {
             let guesses = footprint.guessing(64, tokens, false);
             (guesses, footprint.discriminating(tokens, false))
         };
-        // A quarter of the width, and the scores of 64 × 19 slots, which are cut into blocks.
+        // A quarter of the width, and the scores of 64 × 19 slots, which are split into blocks.
         let (guesses, discriminates) = of(0.25);
         assert!(guesses < discriminates, "{guesses} {discriminates}");
         let (guesses, discriminates) = of(1.0);

@@ -1,13 +1,13 @@
-//! Pre-training: a corpus → examples of [CLS] a [SEP] b [SEP] in one file of token ids; and from those, a
-//! generator that replaces tokens and a discriminator that looks for them.
+//! Pre-training: builds examples of [CLS] a [SEP] b [SEP] from a corpus, in one file of token ids; from those
+//! it trains a generator that replaces tokens and a discriminator that detects them.
 //!
-//! The rules are those of the reference's `build_pretraining_dataset.py`; the file is our own. Text is cut
-//! into blocks of lines ([`text_blocks`]), every core turns blocks into ids ([`token_block`]), and one
-//! place puts them together in order ([`example_builder`], [`token_writer`]), so that the file does not
+//! The rules are those of the reference's `build_pretraining_dataset.py`; the file format is our own. Text is
+//! split into blocks of lines ([`text_blocks`]), all cores turn blocks into ids ([`token_block`]), and a
+//! single thread combines them in order ([`example_builder`], [`token_writer`]), so that the file does not
 //! depend on the number of cores. [`examples`] reads it, and Google's record files, by number.
 //!
-//! A run ([`run`]) takes batches ([`batches`]) with masks ([`masking`]) through the [`networks`], whose
-//! losses and gradients are [`objective`]'s and whose figures are those of [`figures`].
+//! A run ([`run`]) feeds batches ([`batches`]) with masks ([`masking`]) through the [`networks`];
+//! [`objective`] computes losses and gradients, and [`figures`] the metrics.
 
 mod assembler;
 pub mod batches;

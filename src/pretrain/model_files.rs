@@ -1,5 +1,5 @@
-//! The files of a pre-trained model: `model.bpk` as fine-tuning takes it, `generator.bpk` with all else,
-//! and what they say of themselves.
+//! The files of a pre-trained model: `model.bpk` in the form that fine-tuning reads, `generator.bpk` with
+//! everything else, and the descriptions of both.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ use crate::{
 /// The generator and the heads of pre-training.
 pub use checkpoints_convert::GENERATOR_FILE;
 
-/// Parameters that fine-tuning goes on from.
+/// Prefix of the parameters that fine-tuning starts from.
 const ENCODER: &str = "electra.";
 
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,8 @@ pub enum Error {
         source: checkpoints_convert::Error,
     },
     #[error(
-        "{path}: expected a model to go on from, found none; give a released zip or folder, or the folder \
-         of another run with model.bpk, generator.bpk and config.json"
+        "{path}: expected a model to continue from, found none; give a released zip or folder, or the \
+         folder of another run with model.bpk, generator.bpk and config.json"
     )]
     NoModel { path: PathBuf },
     #[error(
@@ -61,17 +61,17 @@ pub enum Error {
     },
 }
 
-/// How the text of the examples was cut into tokens.
+/// How the text of the examples was tokenised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Letters {
     pub lower_case: bool,
     pub strip_accents: Option<bool>,
 }
 
-/// Writes a model that was pre-trained; `model.bpk` comes last.
+/// Writes a pre-trained model; `model.bpk` comes last.
 ///
 /// # Errors
-/// A file cannot be written, or the device fails.
+/// If a file cannot be written, or the device fails.
 pub fn save(
     networks: &Networks,
     config: &PretrainConfig,
@@ -109,12 +109,12 @@ pub fn save(
     Ok(())
 }
 
-/// All networks' parameters of the model at `path`, a checkpoint of TensorFlow's or a folder with both
-/// records. What is read of a checkpoint besides the encoder is written to `scratch`, which must stay
-/// as long as the parameters are not taken.
+/// The parameters of all networks of the model at `path`: a TensorFlow checkpoint or a folder with both
+/// records. Everything in a checkpoint except the encoder is written to `scratch`, which must exist until the
+/// parameters have been taken.
 ///
 /// # Errors
-/// No model there, or one without its generator.
+/// If there is no model, or it lacks its generator.
 pub fn open(path: &Path, scratch: &Path, progress: &Progress) -> Result<StoredParameters, Error> {
     let found = Finder {
         home: None,

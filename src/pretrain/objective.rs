@@ -1,7 +1,7 @@
-//! The losses of a part of a step, what they are made of, and their gradients.
+//! The losses of a part of a step, their inputs, and their gradients.
 //!
-//! A part's losses are divided by sums over the step's whole batch, which are known before: parts add
-//! up exactly. Reproduces `PretrainingModel`:
+//! A part's losses are divided by sums over the whole batch, which are known in advance: the parts add up
+//! exactly. Reproduces `PretrainingModel`:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L36-L255>
 
 use burn::{
@@ -26,23 +26,23 @@ use crate::{
     },
 };
 
-/// What the reference adds to a number of tokens before it divides by it.
+/// The reference adds this to a count of tokens before it divides by it.
 pub(super) const SOME: f64 = 1e-6;
 
-/// What is learnt, and how a step computes it.
+/// What is trained, and how a step computes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Objective<'a> {
     pub config: &'a PretrainConfig,
     /// The id of `[MASK]`.
     pub mask: u32,
-    /// Keeps only each layer's input and computes the rest again in the backward pass.
+    /// Keeps only each layer's input, and recomputes the rest in the backward pass.
     pub recompute_layers: bool,
-    /// What the loss is multiplied by, and with it every gradient.
+    /// The loss, and with it every gradient, is multiplied by this.
     pub loss_scale: f64,
     pub device: &'a Device,
 }
 
-/// What the generator made of a part.
+/// The generator's result for a part.
 #[derive(Default)]
 pub(super) struct Guessed {
     /// Of each slot.
@@ -50,12 +50,12 @@ pub(super) struct Guessed {
     pub best: Vec<u32>,
     pub drawn: Vec<u32>,
     pub cloze: Vec<f32>,
-    /// Rows of all tokens, the logs of their sums, and what they are products with.
+    /// The rows of all tokens, their log-sum-exp, and the vocabulary they are multiplied with.
     pub scores: Option<(Vocabulary, Tensor<2>, Tensor<1>)>,
 }
 
 impl Objective<'_> {
-    /// Computes a part, and adds its gradients, times the loss scale, if there is a place for them.
+    /// Computes a part, and adds its gradients, times the loss scale, if `gradients` is given.
     ///
     /// # Errors
     /// If the device fails.
@@ -134,7 +134,7 @@ impl Objective<'_> {
             .collect()
     }
 
-    /// Electric looks for every masked token, the same or not.
+    /// Electric's positives are all masked tokens, even if the sampled token equals the original.
     fn label(&self, corrupted: &Corrupted, place: usize) -> bool {
         match self.config.electric_objective {
             true => corrupted.is_masked[place],
@@ -213,7 +213,7 @@ impl Objective<'_> {
     }
 }
 
-/// The first `count` values, or none if there are none at all, and the rest.
+/// The first `count` values (none if there are no values at all), and the rest.
 fn cut(values: &[f32], count: usize) -> (Vec<f32>, &[f32]) {
     let (own, rest) = values.split_at(count.min(values.len()));
     (own.to_vec(), rest)

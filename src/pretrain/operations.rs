@@ -1,18 +1,17 @@
-//! Floating-point operations of a step's products, by which a device's work is told.
+//! Floating-point operations of a step's matrix products, a measure of the device's work.
 
-use super::part::Masked;
 use crate::config::{EncoderConfig, PretrainConfig, pretraining::networks::Generator};
 
 /// A backward pass costs twice a forward pass.
 const PASSES: usize = 3;
 
-/// Those of training on a batch: two for each weight that a token meets in a product, and the two products
-/// of attention; on real tokens, each pass once, whatever is computed again to save memory.
-pub fn operations(config: &PretrainConfig, batch: &[Masked]) -> f64 {
+/// The operations of training on a batch, given as the real tokens and the masked slots of each example: two
+/// for each weight that a token is multiplied with, plus the two products of attention. Each pass counts once
+/// even if layers are recomputed to save memory.
+pub fn operations(config: &PretrainConfig, batch: impl IntoIterator<Item = (usize, usize)>) -> f64 {
     let (discriminator, generator) = (config.discriminator(), config.generator());
     let kind = config.generator_kind();
-    let forward = batch.iter().map(|masked| {
-        let (tokens, slots) = (masked.tokens(), masked.slots.len());
+    let forward = batch.into_iter().map(|(tokens, slots)| {
         let guesses = |width: usize, of: &EncoderConfig, rows: usize| {
             2 * rows * of.embedding_size * (width + of.vocab_size)
         };
@@ -40,7 +39,7 @@ pub fn operations(config: &PretrainConfig, batch: &[Masked]) -> f64 {
     PASSES as f64 * forward.sum::<f64>()
 }
 
-/// A forward pass of an encoder over a sequence.
+/// The forward pass of an encoder over a sequence.
 fn encoder(config: &EncoderConfig, tokens: usize) -> usize {
     let (width, inner) = (config.hidden_size, config.intermediate_size);
     let layer = 4 * width * width + 2 * width * inner;
@@ -60,24 +59,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::pretrain::{example::Example, masking::Slot};
 
     #[test]
     fn they_are_those_of_the_products() {
-        let slot = Slot {
-            position: 1,
-            original: 5,
-            is_replaced: true,
-        };
-        let masked = |tokens: usize, slots: usize| Masked {
-            example: Example {
-                ids: vec![5; tokens],
-                first: tokens,
-            },
-            slots: vec![slot; slots],
-            ..Masked::default()
-        };
-        let batch = [masked(3, 1), masked(5, 2)];
+        let batch = [(3, 1), (5, 2)];
         let count = |more: serde_json::Value| {
             let mut given = json!({
                 "embedding_size": 16, "vocab_size": 100, "generator_hidden_size": 0.5,
@@ -86,10 +71,10 @@ mod tests {
             let given = given.as_object_mut().unwrap();
             given.extend(more.as_object().unwrap().clone());
             let resolved = PretrainConfig::resolve(Path::new("d"), "m", given);
-            operations(&resolved.unwrap().0, &batch)
+            operations(&resolved.unwrap().0, batch)
         };
-        // By hand: 12 · width² weights a layer, and the projection of the embeddings; 8 tokens, of which
-        // 3² + 5² pairs attend.
+        // By hand: 12 · width² weights a layer, and the projection of the embeddings; 8 tokens, with 3² + 5²
+        // pairs in attention.
         let encoder =
             |width: usize| 8 * 2 * (2 * 12 * width * width + 16 * width) + 4 * 2 * width * (9 + 25);
         let discriminator = encoder(64) + 8 * 2 * (64 * 64 + 64);

@@ -1,4 +1,4 @@
-//! Examples of a step and what is masked of them, on the host; a part of a step or all of it.
+//! The examples of a step and their masked tokens, on the host; all of a step or a part of it.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::{
 pub struct Masked {
     pub example: Example,
     pub slots: Vec<Slot>,
-    /// Whether each token could have been chosen, which two towers learn from.
+    /// Whether each token was eligible for masking; two towers learn from all of these.
     pub candidates: Vec<bool>,
-    /// The token that each slot was given in a recorded run.
+    /// The token that a recorded run put in each slot.
     pub recorded: Option<Vec<u32>>,
 }
 
@@ -26,17 +26,17 @@ pub struct Masked {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Part {
     pub examples: Vec<Masked>,
-    /// The place of the first in the step's whole batch.
+    /// Position of the first in the step's whole batch.
     pub first_place: usize,
 }
 
-/// An example whose slots were given tokens.
+/// An example with the sampled tokens in its slots.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Corrupted {
     pub ids: Vec<u32>,
-    /// Whether a slot lies here.
+    /// Whether there is a slot at each token.
     pub is_masked: Vec<bool>,
-    /// Whether the token is another than it was.
+    /// Whether each token differs from the original.
     pub is_replaced: Vec<bool>,
 }
 
@@ -48,7 +48,7 @@ impl Masked {
     /// The ids that the generator reads.
     pub fn generator_ids(&self, mask: u32) -> Vec<u32> {
         let mut ids = self.example.ids.clone();
-        // The reference's way to write into a sequence spares its first token.
+        // The reference's method of writing into a sequence never writes to the first token.
         let slots = self.slots.iter();
         for slot in slots.filter(|slot| slot.is_replaced && slot.position > 0) {
             ids[slot.position] = mask;
@@ -56,8 +56,8 @@ impl Masked {
         ids
     }
 
-    /// The example with `drawn` in the slots' places. Where slots share a place, their tokens' whole
-    /// mean stands there, as in the reference: some third token.
+    /// The example with `drawn` in its slots. If slots share a position, it receives the mean of their token
+    /// ids, rounded down, as in the reference: some third token.
     pub fn corrupted(&self, drawn: &[u32]) -> Corrupted {
         let mut sums = vec![(0_u64, 0_u64); self.tokens()];
         for (slot, &token) in self.slots.iter().zip(drawn) {
@@ -110,7 +110,7 @@ impl Part {
         rows.into()
     }
 
-    /// Cuts what was drawn for all slots into what was drawn for each example's.
+    /// Splits values of all slots into those of each example.
     pub fn by_example<'a, T>(&self, mut of_slots: &'a [T]) -> Vec<&'a [T]> {
         let examples = self.examples.iter();
         examples
@@ -122,13 +122,13 @@ impl Part {
             .collect()
     }
 
-    /// What the generator reads.
+    /// The generator's input.
     pub fn masked_input(&self, mask: u32, device: &Device) -> ModelInput {
         let ids = self.examples.iter().map(|it| it.generator_ids(mask));
         self.input(ids.collect(), Sight::Whole, None, device)
     }
 
-    /// What a tower reads: the examples as they are, up to `padded_to` tokens if padding counts.
+    /// A tower's input: the original examples, padded to `padded_to` tokens if padding counts.
     pub fn tower_input(
         &self,
         sight: Sight,
@@ -139,7 +139,7 @@ impl Part {
         self.input(ids.collect(), sight, padded_to, device)
     }
 
-    /// What the discriminator reads.
+    /// The discriminator's input.
     pub fn corrupted_input(&self, corrupted: &[Corrupted], device: &Device) -> ModelInput {
         let ids = corrupted.iter().map(|it| it.ids.clone());
         self.input(ids.collect(), Sight::Whole, None, device)
@@ -165,7 +165,7 @@ impl Part {
         }
         let segments = self.examples.iter().zip(&lengths);
         let segments = segments.flat_map(|(masked, &length)| {
-            // Padding is of segment 0.
+            // Padding is in segment 0.
             let second = masked.example.first..masked.tokens();
             (0..length).map(move |place| u32::from(second.contains(&place)))
         });
@@ -201,7 +201,7 @@ mod tests {
             ..Masked::default()
         };
         assert_eq!(masked.generator_ids(4), [2, 4, 8, 3]);
-        // (9 + 6) // 2 is 7, which was there; the first token is spared.
+        // (9 + 6) // 2 is 7, the original token; the first token stays.
         let corrupted = masked.corrupted(&[9, 8, 6, 9]);
         assert_eq!(corrupted.ids, [2, 7, 8, 3]);
         assert_eq!(corrupted.is_masked, [false, true, true, false]);

@@ -1,7 +1,7 @@
-//! The folder of a file that is being made: what is written already, and where the work goes on.
+//! The working folder of a file that is being built: what has been written, and where to resume.
 //!
-//! It stands beside the output and is named after it, with `.partial`. The state is saved after the files
-//! that it speaks of have reached the disk, so that whatever ends the process loses a few seconds.
+//! It is beside the output and named after it, with `.partial`. The state is saved after the files that it
+//! describes have reached the disk, so that whatever ends the process costs a few seconds of work.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -25,16 +25,16 @@ const STATE: &str = "state.json";
 
 const LOCK: &str = "lock";
 
-/// The files of a run, among them those of its token writer.
+/// The files that a build puts there, its token writer's included.
 const OURS: [&str; 4] = [LOCK, STATE, "ids", "lengths"];
 
-/// A place between two examples, from which the work can go on.
+/// A position between two examples, from which the build can resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     pub file: usize,
-    /// Lines of the file that are in examples.
+    /// Lines of the file that examples already contain.
     pub lines: u64,
-    /// Examples of the file.
+    /// Examples from the file.
     pub examples: u64,
     pub target: usize,
     pub in_document: bool,
@@ -42,22 +42,22 @@ pub struct Position {
     pub written: Written,
 }
 
-/// What an interrupted run leaves.
+/// What an interrupted build leaves.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     version: u32,
     settings: Settings,
-    /// The sum of all files' names in their order.
+    /// Checksum of all files' names in order.
     names: String,
-    /// The sum of what was known of the files that are done.
+    /// Checksum of what was known of the finished files.
     done: String,
-    /// The file that is not, and where it began.
+    /// The unfinished file, and where it started.
     file: Option<CorpusFile>,
     file_begin: Position,
     position: Position,
 }
 
-/// The folder, held by this process.
+/// The folder, locked by this process.
 #[derive(Debug)]
 pub struct Partial {
     folder: PathBuf,
@@ -72,10 +72,10 @@ impl Partial {
         folder.into()
     }
 
-    /// Makes the folder beside an output if it is missing, and takes it.
+    /// Creates the folder beside an output if it is missing, and locks it.
     ///
     /// # Errors
-    /// When it cannot be made, or another process has it.
+    /// If it cannot be created, or another process holds it.
     pub fn take(output: &Path) -> Result<Self, Error> {
         let folder = Self::beside(output);
         let failed = |source| Error::Io {
@@ -91,7 +91,7 @@ impl Partial {
             });
         }
         fs::create_dir_all(&folder).map_err(failed)?;
-        // The folder is removed with everything in it in the end.
+        // The folder is removed with all its contents at the end.
         if let Some(name) = foreign(&folder).map_err(failed)? {
             return Err(Error::NotPartial {
                 found: format!("a folder with {name}"),
@@ -107,7 +107,7 @@ impl Partial {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Held { folder }),
-            // Some network file systems have no locks: better no lock than no work.
+            // Some network file systems have no locks; working without one is better than not at all.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 log::warn!("{}: the file system has no locks", folder.display());
             }
@@ -123,10 +123,10 @@ impl Partial {
         &self.folder
     }
 
-    /// Where an interrupted run with the same settings on the same corpus was; `None` if there was none.
+    /// Where an interrupted build with the same settings and corpus stopped; `None` if there was none.
     ///
     /// # Errors
-    /// When it had others, or its state cannot be read.
+    /// If its settings or corpus differ, or its state cannot be read.
     pub fn position(
         &self,
         settings: &Settings,
@@ -174,7 +174,7 @@ impl Partial {
         match (&state.file, corpus.files.get(place)) {
             (Some(file), Some(now)) if !same(file, now) => {
                 log::warn!(
-                    "{}: has changed since, and is read anew",
+                    "{}: has changed since, and is read again",
                     now.path.display()
                 );
                 Ok(Some(state.file_begin))
@@ -183,10 +183,10 @@ impl Partial {
         }
     }
 
-    /// Saves where the work stands; what was written until there is on the disk.
+    /// Saves the position, after everything written so far has reached the disk.
     ///
     /// # Errors
-    /// When a disk takes no more.
+    /// If the disk is full or fails.
     pub fn save(
         &self,
         settings: &Settings,
@@ -212,23 +212,23 @@ impl Partial {
         })
     }
 
-    /// Removes the folder, whose work is done.
+    /// Removes the folder when the file is complete.
     pub fn remove(self) {
         let Self { folder, _lock } = self;
         drop(_lock);
         if let Err(error) = fs::remove_dir_all(&folder) {
             let folder = folder.display();
-            log::warn!("{folder}: removing failed: {error}; it is needed no more");
+            log::warn!("{folder}: removing failed: {error}; it is no longer needed");
         }
     }
 }
 
-/// Returns the name of something in the folder that no run has made.
+/// The name of something in the folder that no build has created.
 fn foreign(folder: &Path) -> io::Result<Option<String>> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        // Systems leave hidden files of their own, and so does a state that was being written.
+        // Systems put hidden files there; so does a state file while it is being written.
         if !OURS.contains(&&*name) && !name.starts_with('.') {
             return Ok(Some(name.into_owned()));
         }
@@ -286,7 +286,8 @@ mod tests {
         assert!(!partial.join(LOCK).exists());
         fs::remove_file(partial.join("letter")).unwrap();
 
-        // Neither is a folder to which somebody has added a file: it would be removed with the rest.
+        // A folder to which somebody has added a file is refused too: the file would be removed with the
+        // rest.
         drop(Partial::take(&output).unwrap());
         for name in [STATE, "ids", "lengths", ".electra-x", "notes"] {
             fs::write(partial.join(name), "").unwrap();

@@ -1,5 +1,5 @@
-//! Three things at once: blocks are read, every core works on those that were read before, and one place
-//! takes what came of the ones before these, in order.
+//! Three stages at once: blocks are read, all cores process those read before, and the results of those before
+//! are consumed in order.
 
 use rayon::prelude::*;
 
@@ -9,11 +9,11 @@ use super::{
     text_blocks::{Block, Blocks},
 };
 
-/// Blocks that a core gets at a time.
+/// Blocks per core in each stage.
 const BLOCKS: usize = 4;
 
-/// Reads a corpus from some line on. `between` is told how many bytes of its files have been taken, at
-/// places where nothing else is under way; an error of its own ends the work.
+/// Reads a corpus from a given line on. Calls `between` with the number of bytes consumed, at points where
+/// nothing else is in progress; an error that it returns ends the work.
 pub(super) fn run<T: Send + Sync, C: Send>(
     corpus: &Corpus,
     (file, lines): (usize, u64),
@@ -55,13 +55,13 @@ pub(super) fn run<T: Send + Sync, C: Send>(
             }
         }
         done = worked;
-        // Told once what was read before it has been taken.
+        // Returned once everything read so far has been consumed.
         next.error = next.error.or(batch.error);
         batch = next;
     }
 }
 
-/// Blocks that are worked on at once, and what ended their reading.
+/// Blocks to process at once, and what ended the reading.
 #[derive(Default)]
 struct Batch {
     blocks: Vec<Block>,

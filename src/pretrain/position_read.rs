@@ -1,17 +1,17 @@
-//! Reading at a place in a file, from several threads at once.
+//! Reads at a given offset of a file, from several threads at once.
 
 use std::{fs::File, io};
 
 /// Fills `bytes` from `offset` on.
 ///
 /// # Errors
-/// When the file ends before, or cannot be read.
+/// If the file ends too early, or cannot be read.
 #[cfg(unix)]
 pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
-/// The same, where the system moves the file's own place with it.
+/// The same on systems where this moves the file's cursor.
 #[cfg(windows)]
 pub(super) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

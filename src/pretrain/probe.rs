@@ -1,8 +1,8 @@
-//! What the discriminator is worth while it is trained: a copy of it learns a task of the house by a small,
-//! fixed budget, and is scored on the task's dev file.
+//! The quality of the discriminator during training: a copy of it is fine-tuned on a built-in task with a
+//! small, fixed budget, and scored on the task's dev file.
 //!
-//! The copy is made on the host, and everything random in a probe is its own, so that a run has the same
-//! weights with and without it.
+//! The copy is made on the host, and a probe has its own random numbers, so that a run's weights are the same
+//! with and without probes.
 
 use std::{
     collections::BTreeMap,
@@ -51,16 +51,16 @@ use crate::{
     },
 };
 
-/// The probes' log in the model's folder, a line each.
+/// The probes' log in the model's folder, one line each.
 pub const FILE: &str = "probe_log.jsonl";
 
-/// Examples that are learnt and that are scored, the first of their files, and how often they are learnt:
-/// a minute of a small model on a card.
+/// Number of training and of dev examples, the first of their files, and epochs: about a minute for a small
+/// model on a GPU.
 const EXAMPLES: usize = 1_000;
 const EPOCHS: f64 = 3.0;
 pub(super) const BATCH: usize = 32;
 
-/// What the loss is multiplied by in f16, as a run begins.
+/// Initial loss scale in f16, as at the start of a run.
 const LOSS_SCALE: f64 = 1_024.0;
 
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is the device that cannot make a probe: a run goes on without it.
+    /// Whether the device is the reason that a probe cannot run; training then continues without it.
     pub fn is_of_device(&self) -> bool {
         let of_device = |error: &predict::Error| matches!(error, predict::Error::Read(_));
         match self {
@@ -91,7 +91,7 @@ impl Error {
     }
 }
 
-/// A task that is ready to be learnt.
+/// A task that is ready for training.
 pub struct Probe {
     config: Config,
     heads: Vec<TaskHead>,
@@ -101,25 +101,25 @@ pub struct Probe {
     every: u64,
 }
 
-/// What a probe is made on.
+/// What a probe runs on.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// Without autodiff.
     pub device: &'a Device,
     pub arithmetic: Arithmetic,
-    /// Examples computed at once.
+    /// Examples in a micro-batch.
     pub micro_batch_size: usize,
-    /// Whether layers are computed again in the backward pass.
+    /// Whether the backward pass recomputes layers.
     pub recompute_layers: bool,
     pub progress: &'a Progress,
     pub stop: &'a Stop,
 }
 
 impl Probe {
-    /// Reads the files of the task that a run is probed by, if it is.
+    /// Reads the files of the task that probes the run, if there is one.
     ///
     /// # Errors
-    /// No such task, or files that cannot be read or marked.
+    /// If there is no such task, or its files cannot be read or scored.
     pub fn open(config: &PretrainConfig, letters: Letters) -> Result<Option<Self>, Error> {
         let Some(name) = config.probe.as_ref().filter(|_| config.probe_every > 0) else {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Probe {
         }))
     }
 
-    /// Learns the task with a copy of the discriminator, and scores it; `None` if the user ends it.
+    /// Fine-tunes a copy of the discriminator on the task and scores it; `None` if the user stops it.
     fn scores(&self, networks: &Networks, on: Place) -> Result<Option<TrialResults>, Error> {
         let Some(model) = self.learn(networks, on)? else {
             return Ok(None);
@@ -169,6 +169,7 @@ impl Probe {
             tokenizer: &self.tokenizer,
             config: &self.config,
             device: on.device,
+            at_once: self.config.predict_batch_size,
             losses: true,
         };
         let answers = self.dev.answer(&by, &mut |_| match on.stop.is_asked() {
@@ -251,29 +252,29 @@ impl Probe {
             let parts: Vec<Batch> = parts.collect::<Result<_, _>>()?;
             let step = step as u64;
             let rate = schedule.update_rate(step);
-            // A step beyond f16's range changes nothing.
+            // A step that overflows f16 changes nothing.
             (model, _) = train_step(model, &mut adam, &parts, step, rate, &settings)?;
         }
         Ok(Some(model.valid()))
     }
 
-    /// How long one takes.
+    /// How long one probe takes.
     ///
     /// # Errors
-    /// When the device fails.
+    /// If the device fails.
     pub fn measured(&self, networks: &Networks, on: Place) -> Result<Duration, Error> {
         let began = Instant::now();
         self.scores(networks, on)?;
         Ok(began.elapsed())
     }
 
-    /// Steps from one to the next.
+    /// Steps between probes.
     pub fn every(&self) -> u64 {
         self.every
     }
 }
 
-/// The settings of the fine-tuning: the sizes of the discriminator, and a budget.
+/// The settings of the fine-tuning: the sizes of the discriminator, and the budget.
 fn hparams(config: &PretrainConfig, task: &str, letters: Letters) -> Value {
     let network = config.discriminator();
     json!({
@@ -305,17 +306,17 @@ fn hparams(config: &PretrainConfig, task: &str, letters: Letters) -> Value {
     })
 }
 
-/// The probes of one run.
+/// The probes of a run.
 pub struct Probes<'a> {
     probe: &'a Probe,
     log: DevLog,
-    /// Steps of the whole run.
+    /// Total steps of the run.
     steps: u64,
     on: Place<'a>,
 }
 
 impl<'a> Probes<'a> {
-    /// Those of a run in `model_dir` that goes on after `step` of `steps` steps.
+    /// The probes of a run in `model_dir` that resumes after `step` of `steps` steps.
     ///
     /// # Errors
     /// If the log cannot be read or written.
@@ -337,12 +338,12 @@ impl<'a> Probes<'a> {
         })
     }
 
-    /// Probes the networks as they are after `step` steps, `at_once` examples at a time, if that is due
-    /// and was not done before; tells whether the user has ended it. A probe that the device cannot make
-    /// is left out, and training goes on.
+    /// Probes the networks after `step` steps, with micro-batches of `at_once` examples, if a probe is due
+    /// and not done yet. Returns whether the user has stopped it. A probe that the device cannot run is
+    /// skipped, and training continues.
     ///
     /// # Errors
-    /// If the log cannot be written, or the task cannot be marked.
+    /// If the log cannot be written, or the task cannot be scored.
     pub fn look(&mut self, step: u64, networks: &Networks, at_once: usize) -> Result<bool, Error> {
         self.on.micro_batch_size = at_once;
         let done = self.log.records().iter().any(|record| record.step == step);

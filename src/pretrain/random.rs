@@ -1,24 +1,24 @@
-//! Random numbers by counter: what is drawn for an example depends on the seed, on the example and on
-//! nothing before it, so that work can be divided, interrupted and repeated.
+//! Counter-based random numbers: what is drawn for an example depends only on the seed and the example, so
+//! that work can be divided, interrupted and repeated.
 
 use crate::packed::random::pcg3d;
 
-/// What numbers are drawn for; each has numbers of its own.
+/// What numbers are for; each purpose has its own.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose {
     /// The order of a corpus' files.
     Files = 1,
-    /// The cuts of an example.
+    /// The split of an example into segments.
     Cuts = 2,
     /// The order of an epoch.
     Epoch = 3,
     /// The masked positions of an example in a step.
     Masks = 4,
-    /// The tokens that the generator puts in their place.
+    /// The tokens that the generator puts there.
     Samples = 5,
 }
 
-/// The numbers of one place, one after the other.
+/// A stream of numbers for one place.
 #[derive(Debug, Clone)]
 pub struct Stream {
     key: [u32; 3],
@@ -26,7 +26,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The numbers of the place `(a, b)`.
+    /// The stream for the place `(a, b)`.
     pub fn new(seed: u64, purpose: Purpose, a: u64, b: u64) -> Self {
         let halves = |word: u64| [word as u32, (word >> 32) as u32];
         let [low, high] = halves(seed);
@@ -50,12 +50,12 @@ impl Stream {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Uniform below `count`, which is not 0, but for 2⁻⁶⁴ · `count`.
+    /// Uniform below `count`, which must not be 0; the bias is 2⁻⁶⁴ · `count`.
     pub fn below(&mut self, count: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(count)) >> 64) as u64
     }
 
-    /// Brings a list into a random order (Fisher and Yates).
+    /// Shuffles a list (Fisher–Yates).
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for last in (1..list.len()).rev() {
             list.swap(last, self.below(last as u64 + 1) as usize);

@@ -1,8 +1,8 @@
-//! A recorded run's random choices: which examples a step took, what was masked of them and which
-//! tokens took their place, so that the run can be followed.
+//! A recorded run's random choices: which examples each step took, which tokens were masked and which
+//! replaced them, so that the run can be reproduced.
 //!
-//! A line of the masks a step, with its `examples`; a line of the examples an example, which the masks
-//! name by number from 0.
+//! The file of masks has one line per step, whose `examples` are numbers, from 0, of lines in the file of
+//! examples.
 
 use std::path::Path;
 
@@ -46,10 +46,10 @@ pub struct RecordedMasks {
 }
 
 impl RecordedMasks {
-    /// Reads the masks and the examples that they are of, whose tokens are below `vocab_size`.
+    /// Reads the masks and the examples that they refer to, whose ids must be below `vocab_size`.
     ///
     /// # Errors
-    /// When a file cannot be read, or they do not belong together.
+    /// If a file cannot be read, or the two do not match.
     pub fn read(
         masks: &Path,
         examples: &Path,

@@ -1,9 +1,8 @@
-//! Recorded random choices: examples are made as the reference made them in a run of which every draw was
-//! written down.
+//! Recorded random choices: reproduces the examples of a reference run in which every draw was logged.
 //!
-//! A line an example, with its `draws` in order, `["random", u]` or `["randint", n]`. A file `cases.json`
-//! beside it holds, under the case's name (`examples.<case>.jsonl`), the order in which the corpus' files
-//! were read, and the settings.
+//! One line per example, with its `draws` in order, `["random", u]` or `["randint", n]`. A file `cases.json`
+//! beside it gives, under the case's name (`examples.<case>.jsonl`), the settings and the order in which the
+//! corpus files were read.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -15,7 +14,10 @@ use super::{
     example_builder::Draws,
     settings::{Settings, hexadecimal},
 };
-use crate::data::{line_reader::LineReader, source::read_text};
+use crate::{
+    counted::counted_with,
+    data::{line_reader::LineReader, source::read_text},
+};
 
 const ADVICE: &str =
     "a recorded case is a file examples.<case>.jsonl with its cases.json beside it";
@@ -44,7 +46,7 @@ enum Randint {
     Name,
 }
 
-/// What `cases.json` says of a case, as far as it matters here.
+/// The part of a case in `cases.json` that matters here.
 #[derive(Debug, Deserialize)]
 struct Case {
     max_seq_length: usize,
@@ -54,7 +56,7 @@ struct Case {
     files_in_order: Vec<String>,
 }
 
-/// Recorded choices, taken one after the other.
+/// Recorded choices, used one after the other.
 #[derive(Debug)]
 pub struct Recorded {
     file: String,
@@ -69,7 +71,7 @@ impl Recorded {
     /// Reads a recorded case.
     ///
     /// # Errors
-    /// When it is malformed, or nothing says in which order files were read.
+    /// If it is malformed, or the order of the files is missing.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let file = path.display().to_string();
         let broken = |problem: String| Error::Replay {
@@ -111,20 +113,20 @@ impl Recorded {
         })
     }
 
-    /// The names of the corpus' files in the order in which they were read.
+    /// The names of the corpus files in the order in which they were read.
     pub fn files_in_order(&self) -> &[String] {
         &self.case.files_in_order
     }
 
-    /// The sum of the draws' file.
+    /// The checksum of the file of draws.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// Refuses settings that the case was not made with.
+    /// Refuses settings that differ from the case's.
     ///
     /// # Errors
-    /// When there are such.
+    /// If one differs.
     pub fn check(&self, settings: &Settings) -> Result<(), Error> {
         let case = &self.case;
         let recorded = Settings {
@@ -150,7 +152,8 @@ impl Recorded {
             Some(problem) => problem.clone(),
             None if left > 0 => {
                 let line = self.draws[self.taken].0;
-                format!("{left} draws are left, the first on line {line}")
+                let left = counted_with(left, "draw", ["is", "are"]);
+                format!("{left} left, the first on line {line}")
             }
             None => return Ok(()),
         };
@@ -198,7 +201,7 @@ impl Draws for &mut Recorded {
     fn uniform(&mut self) -> f64 {
         match self.next("random") {
             Some(Draw::Uniform(_, value)) => value,
-            // The problem is kept: `finish` tells it.
+            // Keep the problem: `finish` reports it.
             _ => 0.5,
         }
     }

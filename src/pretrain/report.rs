@@ -1,4 +1,4 @@
-//! A run's folder → one HTML page: how far it came, its curves, what was wrong, where it comes from.
+//! A run's folder as one HTML page: its progress, its curves, its warnings, its provenance.
 
 mod curves;
 mod warned;
@@ -16,6 +16,7 @@ use super::{
     symptoms::STRETCH,
 };
 use crate::{
+    counted::counted,
     eval::{
         self,
         dev_record::{DevLine, DevRecord},
@@ -33,7 +34,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{}: expected the folder of a pre-training run, with {}, found none; of a run of electra finetune \
+        "{}: expected the folder of a pre-training run, with {}, found none; for a run of electra finetune, \
          give --data-dir and --model-name instead",
         path.display(),
         step_log::FILE
@@ -47,16 +48,16 @@ pub enum Error {
     Write(#[from] eval::Error),
 }
 
-/// A run as its folder has it, finished or not.
+/// A run as recorded in its folder, finished or not.
 #[derive(Debug)]
 pub struct PretrainingReport {
     pub title: String,
-    /// One at least.
+    /// At least one.
     steps: Vec<StepRecord>,
-    /// What a copy of the discriminator was worth between them.
+    /// Scores of the probes.
     probes: Vec<DevRecord>,
     origin: Option<RunOrigin>,
-    /// What an evaluation wrote.
+    /// The metrics written by an evaluation.
     evaluation: Map<String, Value>,
     made: Made,
 }
@@ -65,7 +66,7 @@ impl PretrainingReport {
     /// Reads the run in `folder`.
     ///
     /// # Errors
-    /// There is none, or its log cannot be read.
+    /// If there is no run, or its log cannot be read.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let log = folder.join(step_log::FILE);
         if !log.is_file() {
@@ -98,7 +99,7 @@ impl PretrainingReport {
         })
     }
 
-    /// The files that the page must not take the place of.
+    /// The files that the page must not replace.
     pub fn inputs(folder: &Path) -> Vec<PathBuf> {
         let names = [
             step_log::FILE,
@@ -117,12 +118,12 @@ impl PretrainingReport {
     /// Writes the page, whole or not at all.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         Ok(write_text(path, &self.html())?)
     }
 
-    /// The figures that stand out, for programs: means over the last stretch of steps.
+    /// The main figures, for programs: means over the last stretch of steps.
     pub fn told(&self) -> Value {
         let mut told = json!({
             "steps": self.done(), "of": self.all(), "hours": self.hours(),
@@ -135,7 +136,7 @@ impl PretrainingReport {
         told
     }
 
-    /// The means over the last stretch of steps, by the log's names.
+    /// The means over the last stretch of steps, under the log's names.
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         type Read = fn(&StepRecord) -> Option<f64>;
         let figures: [(&str, Read); 7] = [
@@ -161,12 +162,12 @@ impl PretrainingReport {
         &self.steps[from..]
     }
 
-    /// Steps that were made.
+    /// Completed steps.
     fn done(&self) -> u64 {
         self.steps.last().map_or(0, |last| last.step + 1)
     }
 
-    /// Steps of the whole run, if it tells.
+    /// Steps of the whole run, if recorded.
     fn all(&self) -> Option<u64> {
         self.origin.as_ref().map(|origin| origin.steps)
     }
@@ -242,7 +243,7 @@ impl PretrainingReport {
                 div.card { b { (value) } span { (name) } }
             } }
             p.note {
-                "Means over the last " (self.last().len()) " steps, as training saw them: with dropout, "
+                "Means over the last " (counted(self.last().len(), "step")) ", as training saw them: with dropout, "
                 "and without padding."
             }
         }
@@ -314,10 +315,10 @@ mod tests {
     #[test]
     fn a_run_that_is_not_finished_tells_how_far_it_is() {
         let mut steps: Vec<StepRecord> = (0..1_000).map(step).collect();
-        // Long ago: the figures are those of the last 500 steps.
+        // Old values have no effect: the figures are those of the last 500 steps.
         steps[0].loss = 1e6;
-        steps[499].warnings = vec!["the loss scale sinks: it is 32".to_owned()];
-        steps[999].warnings = vec!["the loss scale sinks: it is 16".to_owned()];
+        steps[499].warnings = vec!["the loss scale keeps falling: it is 32".to_owned()];
+        steps[999].warnings = vec!["the loss scale keeps falling: it is 16".to_owned()];
         let folder = folder(&steps);
         let origin = RunOrigin {
             steps: 8_200,

@@ -1,4 +1,4 @@
-//! A run of pre-training: from the newest checkpoint, or from first values, to the last step.
+//! A pre-training run: from the newest checkpoint, or from initial weights, to the last step.
 
 mod error;
 mod follow;
@@ -13,11 +13,12 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 
 pub use error::Error;
-pub(super) use error::{device_error, io_of};
+pub(super) use error::io_of;
 
 use super::{
     batches::Batches,
     figures::Figures,
+    memory_plan::at_once,
     model_files::{self, Letters},
     networks::Networks,
     objective::{Chance, Objective},
@@ -52,27 +53,25 @@ use crate::{
         run_folder,
         saver::Saver,
         schedule::LayerDecay,
+        step_failure::StepFailure,
         watch::Watch,
     },
 };
 
-/// Tokens that are computed at once, if nothing else is asked for.
-const TOKENS_AT_ONCE: usize = 8192;
-
-/// A run, its hyper-parameters resolved.
+/// A run with resolved hyper-parameters.
 pub struct Pretraining<'a> {
     pub config: &'a PretrainConfig,
     /// Without autodiff.
     pub device: &'a Device,
-    /// The device as people know it.
+    /// The device's name for people.
     pub device_name: String,
     pub arithmetic: Arithmetic,
-    /// How a step is computed in the memory of this machine, which the run's files do not tell; an
-    /// evaluation has none.
+    /// How a step is computed in this machine's memory, which the run's files do not record; an evaluation
+    /// has no plan.
     pub memory: Option<MemoryPlan>,
     pub batches: Batches,
     pub letters: Letters,
-    /// Moves an earlier run's folder aside instead of going on from it.
+    /// Moves an earlier run's folder aside instead of resuming it.
     pub restart: bool,
     pub progress: &'a Progress,
     pub stop: &'a Stop,
@@ -81,10 +80,10 @@ pub struct Pretraining<'a> {
 }
 
 impl Pretraining<'_> {
-    /// Trains to the last step; the model's folder then holds the model.
+    /// Trains to the last step; the model's folder then contains the model.
     ///
     /// # Errors
-    /// Whatever keeps it from going on. It goes on from its last checkpoint when it is started again.
+    /// Whatever stops the run. Started again, it resumes from its last checkpoint.
     pub fn train(&self) -> Result<(), Error> {
         if !self.ranks.is_first() {
             return self.follow();
@@ -106,7 +105,7 @@ impl Pretraining<'_> {
             .as_ref()
             .map(StoredParameters::identity)
             .transpose()?;
-        let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size);
+        let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
         let hparams = self.identity(config, initial_weights);
         if !self.ranks.is_alone() {
@@ -128,7 +127,7 @@ impl Pretraining<'_> {
             self.progress,
         )?;
         drop(initial);
-        // Of no more use, and gone already if it was never made.
+        // No longer needed; missing if it was never written.
         let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
         if !self.ranks.is_alone() {
@@ -254,7 +253,7 @@ impl Pretraining<'_> {
         }
     }
 
-    /// What a checkpoint must share to be gone on from.
+    /// What a checkpoint must match for the run to resume from it.
     fn identity(&self, config: &PretrainConfig, initial_weights: Option<String>) -> Value {
         let mut told = config.decides_training();
         told.insert("arithmetic".to_owned(), self.arithmetic.word().into());
@@ -263,8 +262,10 @@ impl Pretraining<'_> {
         json!({ "pretraining": told })
     }
 
-    pub(super) fn micro_batch_size(&self, batch_size: usize) -> usize {
-        let fitting = (TOKENS_AT_ONCE / self.config.max_seq_length).max(1);
+    /// Examples at once of such a batch, if nothing else was planned or asked for as many as the device
+    /// takes `in_time`, in tokens.
+    pub(super) fn micro_batch_size(&self, batch_size: usize, in_time: Option<usize>) -> usize {
+        let fitting = (at_once(in_time) / self.config.max_seq_length).max(1);
         let planned = self.memory.map(|plan| plan.micro_batch_size);
         planned
             .or(self.config.micro_batch_size)
@@ -276,7 +277,7 @@ impl Pretraining<'_> {
         self.memory.is_some_and(|plan| plan.recompute_layers)
     }
 
-    /// What probes are made on, with so many examples at once.
+    /// What probes run on, with micro-batches of this size.
     pub(super) fn place(&self, micro_batch_size: usize) -> Place<'_> {
         Place {
             device: self.device,
@@ -341,26 +342,22 @@ impl Pretraining<'_> {
                 // The others have these sums, too: a rank that fails now cannot compute its share again.
                 Ok(share) => {
                     let summed = sum_shares(networks, share, self.ranks, objective, chance);
-                    return summed.map_err(|error| device_error(chance.step, error));
+                    let step = chance.step;
+                    return Ok(summed.map_err(|source| StepFailure { step, source })?);
                 }
                 Err(error) => error,
             };
             let failed = parts.iter().map(|part| part.examples.len()).max();
+            let failure = StepFailure {
+                step: chance.step,
+                source: error,
+            };
             let failed = failed.unwrap_or(0);
-            if failed < 2 || !error.maybe_out_of_memory(self.device) {
-                return Err(device_error(chance.step, error));
-            }
-            self.device.memory_cleanup();
-            *micro_batch_size = failed.div_ceil(2);
-            self.progress.note(&format!(
-                "step {}: the device could not compute {failed} examples at once, most often for lack \
-                 of memory; going on with {micro_batch_size}",
-                chance.step
-            ));
+            *micro_batch_size = failure.half_of(failed, "examples", self.device, self.progress)?;
         }
     }
 
-    /// What a step did, but for what is known of it later.
+    /// The record of a step, except for what is known only later.
     fn record(
         &self,
         computed: &StepGradients,
@@ -385,12 +382,15 @@ impl Pretraining<'_> {
             examples: batch.len(),
             unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
             tokens: batch.iter().map(Masked::tokens).sum(),
-            operations: operations(self.config, batch),
+            operations: operations(
+                self.config,
+                batch.iter().map(|it| (it.tokens(), it.slots.len())),
+            ),
             ..StepRecord::default()
         }
     }
 
-    /// What the run is, for whoever reads its folder.
+    /// The run's identity, for whoever reads its folder.
     fn origin(&self, config: &PretrainConfig, steps: u64) -> RunOrigin {
         RunOrigin {
             steps,
@@ -405,8 +405,8 @@ impl Pretraining<'_> {
     }
 }
 
-/// Refuses a batch of special tokens alone: the reference's losses are no numbers then, and nothing would
-/// be learnt here.
+/// Refuses a batch with special tokens only: the reference's losses are NaN then, and nothing would be learnt
+/// here.
 pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
     match batch.iter().all(|masked| masked.slots.is_empty()) {
         false => Ok(()),

@@ -1,4 +1,4 @@
-//! `origin.json`: what a run is, in its folder from its first step on, so that a report can tell.
+//! `origin.json`: identifies a run, in its folder from the first step on, so that a report can show it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::eval::{self, json_file::write_json, origin::Origin};
 /// The file's name in the model's folder.
 pub const FILE: &str = "origin.json";
 
-/// Where a run's figures come from, and how far it is to go.
+/// The provenance of a run's figures, and its number of steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunOrigin {
     /// Steps of the whole run.
@@ -23,12 +23,12 @@ impl RunOrigin {
     /// Writes it into the model's folder.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, model_dir: &Path) -> Result<(), eval::Error> {
         write_json(&model_dir.join(FILE), self)
     }
 
-    /// That of the run in a folder, if it tells.
+    /// The origin of the run in a folder, if recorded.
     pub fn read(model_dir: &Path) -> Option<Self> {
         let bytes = std::fs::read(model_dir.join(FILE)).ok()?;
         serde_json::from_slice(&bytes).ok()

@@ -1,9 +1,9 @@
-//! What a pass made of examples: the guesses of each slot, the score of each token; and the numbers of
-//! tokens that losses are divided by.
+//! The results of a pass over examples: a guess for each slot and a score for each token; and the token
+//! counts by which losses are divided.
 
 use super::part::{Masked, Part};
 
-/// Tokens of a whole batch that losses are divided by.
+/// Token counts of a whole batch, by which losses are divided.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Counts {
     pub slots: usize,
@@ -11,13 +11,13 @@ pub struct Counts {
     pub tokens: usize,
 }
 
-/// What was made of one example.
+/// The results for one example.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
     pub slots: Vec<SeenSlot>,
-    /// The loss of each token that could have been masked, of two towers.
+    /// The loss of each eligible token; two towers only.
     pub cloze: Vec<f32>,
-    /// Empty if there is no discriminator.
+    /// Empty without a discriminator.
     pub tokens: Vec<SeenToken>,
 }
 
@@ -68,17 +68,17 @@ pub struct SeenSlot {
     pub original: u32,
     /// The generator's first choice.
     pub best: u32,
-    /// What was drawn by its scores.
+    /// The sampled token.
     pub drawn: u32,
-    /// `−log` of the original's share.
+    /// `−log` of the original's probability.
     pub loss: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeenToken {
-    /// Whether the discriminator should say that it was replaced.
+    /// Whether the discriminator should call it replaced.
     pub label: bool,
-    /// Whether it is another than it was.
+    /// Whether it differs from the original.
     pub is_replaced: bool,
     pub logit: f32,
 }

@@ -1,13 +1,16 @@
-//! What examples were made with: a file of them says so, and an interrupted run goes on with the same
-//! only.
+//! The settings with which examples were built: their file records them, and an interrupted build resumes
+//! only with the same ones.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use crate::text::{tokenizer::Tokenizer, vocab::Vocab};
+use crate::{
+    counted::counted,
+    text::{tokenizer::Tokenizer, vocab::Vocab},
+};
 
-/// What the examples of a file depend on, beside the corpus.
+/// What the examples in a file depend on, besides the corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub max_seq_length: usize,
@@ -15,17 +18,17 @@ pub struct Settings {
     pub do_lower_case: bool,
     pub do_strip_accents: bool,
     pub seed: u64,
-    /// The sum of the recorded draws that took the place of the seed.
+    /// Checksum of the recorded draws that replaced the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
     pub vocabulary: Vocabulary,
 }
 
-/// The vocabulary whose ids a file holds.
+/// The vocabulary of the ids in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vocabulary {
     pub tokens: usize,
-    /// Of the tokens, each with a line feed after it.
+    /// Of the tokens, each followed by a line feed.
     pub sha256: String,
     pub cls: u32,
     pub sep: u32,
@@ -47,18 +50,18 @@ impl Vocabulary {
     }
 }
 
-/// A vocabulary that text can be masked with; [`Vocab`] has seen to the other special tokens.
+/// Checks that text can be masked with the vocabulary; [`Vocab`] has checked the other special tokens.
 ///
 /// # Errors
-/// When it has no `[MASK]`.
+/// If it has no `[MASK]`.
 pub fn check_mask(vocab: &Vocab, file: &str) -> Result<u32, Error> {
     let advice = "use a vocabulary of BERT's kind, or make one of your corpus with electra vocab";
     vocab.id("[MASK]").ok_or_else(|| {
         Error::Data(crate::data::Error::Vocab {
             file: file.to_owned(),
             problem: format!(
-                "expected a line [MASK], found none in {} lines",
-                vocab.len()
+                "expected a line [MASK], found none in {}",
+                counted(vocab.len(), "line")
             ),
             advice,
         })
@@ -84,7 +87,7 @@ impl Settings {
         }
     }
 
-    /// What differs in `other`, for people.
+    /// The difference from `other`, for people.
     pub fn difference(&self, other: &Self) -> Option<String> {
         let text = |given: bool| given.to_string();
         let pairs = [

@@ -1,4 +1,4 @@
-//! One step of pre-training: all parts' gradients, clipped together, and the update.
+//! One step of pre-training: the gradients of all parts, clipped together, and the update.
 
 use burn::Tensor;
 
@@ -17,13 +17,13 @@ use crate::{
     train::{adam::Adam, gradients::Gradients, read_gradients::ReadGradients, step::StepFigures},
 };
 
-/// The norm above which gradients are scaled down.
+/// The norm to which larger gradients are scaled down.
 const CLIP_NORM: f64 = 1.0;
 
-/// A batch's gradients, times the loss scale, and what was seen of it.
+/// A batch's gradients, times the loss scale, and the results of its passes.
 pub struct StepGradients {
     pub gradients: Gradients,
-    /// What every gradient is multiplied by, `[1]`.
+    /// The factor for every gradient, `[1]`.
     factor: Tensor<1>,
     seed: StepSeed,
     pub losses: Losses,
@@ -32,10 +32,10 @@ pub struct StepGradients {
     pub seen: Vec<Seen>,
 }
 
-/// Computes the gradients of a step, whose batch the parts make together.
+/// Computes the gradients of a step; the parts make up its batch.
 ///
 /// # Errors
-/// If the device fails; the networks are as they were.
+/// If the device fails; the networks are unchanged.
 pub fn step_gradients(
     networks: &Networks,
     parts: &[Part],
@@ -128,7 +128,7 @@ fn clipped(
         loss_scale: objective.loss_scale,
     };
     let clipped = clip(nothing, squares, to);
-    // Read before the update: if the device's memory ran out, the weights must not be touched.
+    // Read before the update: if the device ran out of memory, the weights must stay unchanged.
     let figures = clipped
         .figures
         .try_into_vec_as::<f32>()
@@ -179,7 +179,7 @@ mod tests {
 
     const MASK: u32 = 4;
 
-    /// An example of so many tokens, of which the second and those after it are masked.
+    /// An example of `tokens` tokens, of which `slots` are masked, from the second on.
     fn masked(tokens: usize, slots: usize) -> Masked {
         let special = |place: usize| place == 0 || place + 1 == tokens;
         let ids: Vec<u32> = (0..tokens)
@@ -242,7 +242,7 @@ mod tests {
             loss_scale: 1.0,
             device: &device,
         };
-        // With dropout, whose masks are those of the places in the batch.
+        // With dropout, whose masks depend on the position in the batch.
         let chance = Chance {
             seed: 1,
             step: 9,
@@ -290,14 +290,14 @@ mod tests {
             assert!(size > 0.01, "{more}");
             for sizes in [&[1, 3][..], &[3, 1], &[1, 1, 1, 1], &[2, 2]] {
                 let (split, of_split) = gradients(&config, &parts(&batch, sizes));
-                // Sums in single precision, in another order.
+                // Sums in f32, in another order.
                 let off = difference(&whole, &split) / size;
                 assert!(off < 1e-4, "{more} {sizes:?}: {off}");
                 for (ours, theirs) in figures.iter().zip(of_split) {
                     assert!((ours / theirs - 1.0).abs() < 1e-4, "{more} {sizes:?}");
                 }
             }
-            // What the mean of parts would be that divide by their own counts.
+            // The result if each part divided by its own counts.
             let mut mean: BTreeMap<String, Vec<f32>> = BTreeMap::new();
             for part in parts(&batch, &[1, 3]) {
                 for (name, values) in gradients(&config, &[part]).0 {
@@ -324,7 +324,7 @@ mod tests {
             let size = norm(whole.values().flatten().map(|&value| f64::from(value)));
             let off = difference(&whole, &split) / size;
             assert!(off < 1e-4, "{more}: {off}");
-            // Even in a step of nothing else no gradient is without a number.
+            // Even in a step with nothing else, every gradient is a number.
             let (alone, figures) = gradients(&config, &parts(&[masked(2, 0)], &[1]));
             assert!(figures.iter().all(|figure| figure.is_finite()), "{more}");
             let values = alone.values().flatten();

@@ -1,4 +1,4 @@
-//! `pretrain_log.jsonl`: one JSON object a step, and the same figures on a terminal.
+//! `pretrain_log.jsonl`: one JSON object per step, and the same figures on a terminal.
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,62 +14,62 @@ use crate::{durable_file::write_whole, progress::Progress, train::run_folder};
 /// The log's name in the model's folder.
 pub const FILE: &str = "pretrain_log.jsonl";
 
-/// Weight of the past in the figures that are shown.
+/// Weight of the past in the smoothed figures on the terminal.
 const SMOOTHING: f64 = 0.9;
 
-/// What one step did. A figure that is no number is `null`.
+/// The figures of one step. One that is not a number is `null`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// From 0.
     pub step: u64,
-    /// What is learnt from: the losses by their weights.
+    /// The training loss: the weighted sum of the losses.
     #[serde(deserialize_with = "null_as_nan")]
     pub loss: f64,
     #[serde(deserialize_with = "null_as_nan")]
     pub masked_lm_loss: f64,
-    /// Of two towers.
+    /// Two towers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloze_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disc_loss: Option<f64>,
     #[serde(deserialize_with = "null_as_nan")]
     pub masked_lm_accuracy: f64,
-    /// The part of the slots whose token is another.
+    /// The share of the slots whose token changed.
     #[serde(deserialize_with = "null_as_nan")]
     pub replaced: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disc_auc: Option<f64>,
-    /// The part of the tokens called replaced that are so; 0 if none is.
+    /// Precision: the share of the tokens called replaced that are; 0 if none is called so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disc_precision: Option<f64>,
-    /// The part of the replaced tokens that are called so.
+    /// Recall: the share of the replaced tokens that are called so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disc_recall: Option<f64>,
     /// Before clipping.
     #[serde(deserialize_with = "null_as_nan")]
     pub grad_norm: f64,
     pub learning_rate: f64,
-    /// What gradients are multiplied by in f16.
+    /// The loss scale in f16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<f64>,
     pub examples: usize,
-    /// Examples of special tokens alone, which teach the generator nothing.
+    /// Examples with special tokens only, from which the generator learns nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unmaskable: usize,
     pub tokens: usize,
     pub seconds: f64,
-    /// Floating-point operations of the step's products.
+    /// Floating-point operations of the step's matrix products.
     #[serde(skip)]
     pub operations: f64,
-    /// Of these a second.
+    /// The same per second.
     #[serde(default)]
     pub model_flops_per_s: f64,
-    /// Of the most that the device can do, if that was said.
+    /// As a share of the device's peak, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_peak: Option<f64>,
-    /// The most memory that the run has held so far; absent where it cannot be told.
+    /// Peak memory of the run so far; absent if the system cannot report it.
     pub peak_bytes: Option<u64>,
-    /// What is wrong, at the end of a stretch of steps.
+    /// Warnings at the end of a stretch of steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -78,13 +78,13 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// JSON has no "not a number".
+/// JSON has no NaN.
 fn null_as_nan<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(value)?.unwrap_or(f64::NAN))
 }
 
 impl StepRecord {
-    /// The same of a step that took so long, on a device of so many TFLOP/s.
+    /// Adds the time of the step, on a device with a peak of `peak_tflops` TFLOP/s.
     pub fn took(self, time: Duration, peak_tflops: Option<f64>) -> Self {
         let seconds = time.as_secs_f64();
         let rate = self.operations / seconds.max(1e-9);
@@ -102,22 +102,22 @@ struct Numbered {
     step: u64,
 }
 
-/// The log of a run, open at its end.
+/// The log of a run, open for appending.
 #[derive(Debug)]
 pub struct StepLog {
     path: PathBuf,
     file: File,
     shown: Shown,
-    /// Whether examples without a token to mask were told.
+    /// Whether examples without a token to mask were reported.
     told: bool,
 }
 
 impl StepLog {
-    /// Opens the log of a run that goes on at `next_step`: lines from that step on, and whatever is no
-    /// whole line, are cut off.
+    /// Opens the log of a run that resumes at `next_step`. Lines from that step on and incomplete lines are
+    /// cut off.
     ///
     /// # Errors
-    /// When it cannot be read or written.
+    /// If it cannot be read or written.
     pub fn resume(
         model_dir: &Path,
         next_step: u64,
@@ -147,10 +147,10 @@ impl StepLog {
         &self.path
     }
 
-    /// Tells a step.
+    /// Logs a step.
     ///
     /// # Errors
-    /// When the log cannot be written.
+    /// If the log cannot be written.
     pub fn step(&mut self, record: &StepRecord, progress: &Progress) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
@@ -158,8 +158,8 @@ impl StepLog {
         if record.unmaskable > 0 && !self.told {
             self.told = true;
             progress.note(&format!(
-                "step {}: {} of {} examples are special tokens alone, which teach the generator nothing; \
-                 the log counts such examples as unmaskable",
+                "step {}: {} of {} examples have only special tokens, from which the generator learns \
+                 nothing; the log counts them as unmaskable",
                 record.step, record.unmaskable, record.examples
             ));
         }
@@ -177,10 +177,10 @@ impl StepLog {
     }
 }
 
-/// What is shown of the steps so far.
+/// Smoothed figures for the terminal.
 #[derive(Debug, Default)]
 struct Shown {
-    /// Loss, accuracy and what is replaced; of a discriminator area, precision and recall.
+    /// Loss, accuracy and share replaced; with a discriminator also area, precision and recall.
     smoothed: Vec<f64>,
     tokens: usize,
     operations: f64,
@@ -188,7 +188,7 @@ struct Shown {
 }
 
 impl Shown {
-    /// The figures of the line after a step, the most important first.
+    /// The figures for the line after a step, the most important first.
     fn figures(&mut self, record: &StepRecord) -> Vec<String> {
         let mut now = vec![record.loss, record.masked_lm_accuracy, record.replaced];
         now.extend(record.disc_auc);
@@ -260,7 +260,7 @@ mod tests {
             "loss 26.000  MLM 15.0 %  replaced 90.0 %  AUC 0.500  precision 25.0 %  recall 50.0 %  \
              200 tokens/s  1.500 TFLOP/s"
         );
-        // Nine tenths of the past; the rates are those of all steps.
+        // The past counts nine tenths; the rates are averages over all steps.
         let next = StepRecord {
             loss: 16.0,
             disc_recall: Some(0.4),

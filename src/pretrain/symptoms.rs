@@ -1,43 +1,43 @@
-//! The usual failures of pre-training, told by the figures of a stretch of steps.
+//! The usual failures of pre-training, detected from the figures of a stretch of steps.
 //!
-//! A run that goes wrong seldom stops: it learns little, for days. Each symptom has a threshold that a
-//! healthy run stays clear of, and is looked for only where a healthy run would be past it.
+//! A run that goes wrong seldom stops: it keeps training for days and learns little. Each symptom has a
+//! threshold that a healthy run stays clear of, and is checked only at steps where a healthy run has passed
+//! it.
 
 use std::fmt;
 
 use super::figures::Figures;
 use crate::config::{PretrainConfig, pretraining::networks::Generator};
 
-/// Steps whose figures are judged together; a symptom is told once in so many.
+/// Number of steps that are judged together; each symptom is reported at most once per stretch.
 pub const STRETCH: u64 = 500;
 
-/// The least part of the masked tokens that should be replaced. With fewer, less than 3 tokens in a hundred
-/// differ at a mask_prob of 0.15, and saying "original" always is nearly right: a generator too large for
-/// its text, or text that repeats itself.
+/// The minimum share of masked tokens that should be replaced. Below it, fewer than 3 tokens in a hundred
+/// differ at a mask_prob of 0.15, and always answering "original" is nearly right. The generator is too large
+/// for its text, or the text repeats itself.
 const FEW_REPLACED: f64 = 0.2;
 
-/// A generator that knows only which token is the most frequent has some 6 in a hundred masked tokens right
-/// in English: "the", or a comma. The reference's brief runs have 16 after 1,000 steps.
+/// A generator that knows only the most frequent token ("the", or a comma) guesses some 6 in a hundred masked
+/// tokens of English text. The reference's brief runs reach 16 after 1,000 steps.
 const CHANCE_ACCURACY: f64 = 0.1;
 
-/// Steps after the warm-up at which a generator is judged by that.
+/// Steps after warm-up from which a generator is judged by that.
 const GENERATOR_LEARNS: u64 = 2_000;
 
-/// A discriminator that calls everything original finds none of the replaced tokens. That is so of every
-/// run at first: at a tenth of replaced tokens, no score passes a half until the scores are worth
-/// something. So nearly none found is a symptom only with an area under the curve that is near chance,
-/// too, and only so late.
+/// A discriminator that calls everything original finds no replaced token. Every run starts like this: when a
+/// tenth of the tokens are replaced, no probability exceeds one half until the scores are informative. So low
+/// recall is a symptom only late, and only if the area under the curve is also near chance.
 const NONE_FOUND: f64 = 0.01;
 const CHANCE_AUC: f64 = 0.6;
 
-/// Steps after the warm-up at which a discriminator is judged by that.
+/// Steps after warm-up from which a discriminator is judged by that.
 const DISCRIMINATOR_LEARNS: u64 = 10_000;
 
-/// The loss scale begins at 1,024 and is doubled after a thousand steps without an overflow. At 32 it was
+/// The loss scale starts at 1,024 and doubles after a thousand steps without overflow. At 32 it has been
 /// halved five times more often than doubled; below 1 the run ends.
 const LOW_SCALE: f64 = 32.0;
 
-/// What is wrong. Before the colon stands what, after it how much, and what to do.
+/// A warning: the symptom before the colon; its extent and the remedy after it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Symptom {
     GeneratorTooStrong { replaced: f64 },
@@ -53,15 +53,15 @@ impl fmt::Display for Symptom {
             Self::GeneratorTooStrong { replaced } => write!(
                 f,
                 "the generator is too strong: {} of the masked tokens were replaced, which leaves the \
-                 discriminator little to find; make it smaller (generator_hidden_size, \
-                 generator_layers), or see whether the text repeats itself",
+                 discriminator little to find; make the generator smaller (generator_hidden_size, \
+                 generator_layers), or check whether the text repeats itself",
                 percent(replaced)
             ),
             Self::GeneratorAtChance { accuracy } => write!(
                 f,
-                "the generator is at chance: it has {} of the masked tokens right, as if it guessed the \
-                 most frequent one always; lower learning_rate, or see whether the examples are of this \
-                 vocabulary",
+                "the generator is at chance: it has {} of the masked tokens right, as if it always guessed \
+                 the most frequent one; lower learning_rate, or check whether the examples were made with \
+                 this vocabulary",
                 percent(accuracy)
             ),
             Self::DiscriminatorCollapsed { recall, auc } => write!(
@@ -72,7 +72,7 @@ impl fmt::Display for Symptom {
             ),
             Self::LossScaleSinks { scale } => write!(
                 f,
-                "the loss scale sinks: it is {scale}, since gradients keep leaving f16's range; lower \
+                "the loss scale keeps falling: it is {scale}, because gradients keep overflowing f16; lower \
                  learning_rate, or give --precision f32"
             ),
         }
@@ -82,7 +82,7 @@ impl fmt::Display for Symptom {
 /// The figures of a stretch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stretch {
-    /// Steps that were made when it ended.
+    /// Completed steps at its end.
     steps: u64,
     masked_lm_accuracy: f64,
     replaced: f64,
@@ -97,7 +97,7 @@ impl Stretch {
         let warm = self.steps.saturating_sub(config.num_warmup_steps);
         let mut found = Vec::new();
         let guesses = config.generator_kind() != Generator::Uniform;
-        // Electric looks for every masked token, replaced or not.
+        // Electric's positives are all masked tokens, replaced or not.
         let looks_for_replaced = config.has_discriminator() && !config.electric_objective;
         if guesses && looks_for_replaced && self.replaced < FEW_REPLACED {
             found.push(Symptom::GeneratorTooStrong {
@@ -126,7 +126,7 @@ impl Stretch {
     }
 }
 
-/// Gathers a run's figures, stretch by stretch.
+/// Collects a run's figures, stretch by stretch.
 #[derive(Debug)]
 pub struct Symptoms<'a> {
     config: &'a PretrainConfig,
@@ -143,8 +143,8 @@ impl<'a> Symptoms<'a> {
         }
     }
 
-    /// Hears the figures of the step after which `steps` are made, and tells what is wrong when a stretch
-    /// ends.
+    /// Adds the figures of a step, after which `steps` are complete. At the end of a stretch, returns the
+    /// warnings.
     pub fn after(
         &mut self,
         steps: u64,
@@ -157,7 +157,7 @@ impl<'a> Symptoms<'a> {
             return Vec::new();
         }
         let figures = std::mem::take(&mut self.figures);
-        // A run that was begun again in its midst has seen too little of it.
+        // A run that resumed within the stretch has seen too little of it.
         if std::mem::take(&mut self.steps) < STRETCH / 2 {
             return Vec::new();
         }
@@ -188,7 +188,7 @@ mod tests {
             .0
     }
 
-    /// A small model in the midst of its run.
+    /// A small model in the middle of its run.
     fn healthy() -> Stretch {
         Stretch {
             steps: 100_000,
@@ -214,7 +214,7 @@ mod tests {
             loss_scale: Some(1_024.0),
         };
         assert_eq!(first.symptoms(&usual), []);
-        // The reference's two runs of 1,000 steps from nothing: it has found no replaced token yet.
+        // The reference's two runs of 1,000 steps from scratch: recall is still 0.
         let brief = config(json!({"num_warmup_steps": 100, "num_train_steps": 1_000}));
         for (masked_lm_accuracy, sampled, auc) in [(0.170, 0.130, 0.545), (0.157, 0.117, 0.565)] {
             let theirs = Stretch {
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(collapsed(20_000, 0.002, 0.55), [expected]);
         assert!(expected.to_string().contains("0.2 %"), "{expected}");
         assert_eq!(collapsed(19_500, 0.002, 0.55), []);
-        // It puts them in order, and only does not dare to call them replaced yet.
+        // Its ranking is good, but no probability exceeds one half yet.
         assert_eq!(collapsed(20_000, 0.002, 0.75), []);
         assert_eq!(collapsed(20_000, 0.02, 0.55), []);
 
@@ -324,7 +324,7 @@ mod tests {
             .filter(|(_, found)| *found > 0)
             .collect();
         assert_eq!(found, [(500, 1), (1_000, 1)]);
-        // Begun again 200 steps before the end of a stretch, and 300.
+        // Resumed 200 steps before the end of a stretch, and 300.
         for (from, found) in [(1_301, 0), (1_201, 1)] {
             let mut symptoms = Symptoms::new(&usual);
             let of = (from..=1_500).flat_map(|steps| symptoms.after(steps, &figures, None));

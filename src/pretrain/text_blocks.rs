@@ -1,7 +1,7 @@
-//! A corpus' text in blocks of bounded size, which end where lines do.
+//! The text of a corpus in blocks of bounded size, which end at ends of lines.
 //!
-//! A line that is longer than a block goes on in the next; it is parted between words, so that it has the
-//! same tokens. Of a row of JSON lines the text is lines, and its end is that of a document.
+//! A line longer than a block continues in the next. It is split between words, so that its tokens are the
+//! same. The text of a JSON row consists of lines, and its end is the end of a document.
 
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use crate::{
     text::normalizer::is_ideograph,
 };
 
-/// Bytes of a block; one of rows ends with the row that passes it.
+/// Bytes of a block; a block of rows ends with the row that exceeds this.
 const BLOCK: usize = 256 << 10;
 
 /// A piece of a file's text.
@@ -26,20 +26,20 @@ const BLOCK: usize = 256 << 10;
 pub struct Block {
     pub file: usize,
     pub text: String,
-    /// Where documents end, beside the end of the file: places in the text, ascending, each the end of a
+    /// Where documents end, besides the end of the file: offsets in the text, ascending, each at the end of a
     /// line.
     pub ends: Vec<usize>,
-    /// Whether the last line goes on in the next block.
+    /// Whether the last line continues in the next block.
     pub is_open: bool,
-    /// Lines that were read before an interruption, or the beginning of one.
+    /// Lines read before an interruption, possibly with the start of one more.
     pub skip: usize,
     /// Whether the file ends here.
     pub is_last: bool,
-    /// Bytes of the file that were read until now.
+    /// Bytes of the file read so far.
     pub read: u64,
 }
 
-/// The blocks of a corpus from some line on.
+/// The blocks of a corpus, from a given line on.
 pub struct Blocks<'a> {
     corpus: &'a Corpus,
     file: usize,
@@ -53,7 +53,7 @@ enum Reader {
 }
 
 impl<'a> Blocks<'a> {
-    /// Begins behind so many lines of a file.
+    /// Starts after the first `lines` lines of a file.
     pub fn from(corpus: &'a Corpus, file: usize, lines: u64) -> Self {
         Self {
             corpus,
@@ -66,7 +66,7 @@ impl<'a> Blocks<'a> {
     /// The next block; `None` at the end of the corpus.
     ///
     /// # Errors
-    /// When a file cannot be read, or is no text.
+    /// If a file cannot be read, or is not text.
     pub fn next_block(&mut self) -> Result<Option<Block>, Error> {
         loop {
             let Some(file) = self.corpus.files.get(self.file) else {
@@ -84,7 +84,7 @@ impl<'a> Blocks<'a> {
             let lines = block.lines().count();
             let ended = lines - usize::from(block.is_open);
             if self.skip > 0 {
-                // All of them, or this block's, with the beginning of one that is skipped too.
+                // Skip all lines, or this block's, including the start of a partly skipped one.
                 block.skip = usize::try_from(self.skip).unwrap_or(lines).min(lines);
                 self.skip -= (block.skip.min(ended)) as u64;
             }
@@ -101,7 +101,7 @@ impl<'a> Blocks<'a> {
 }
 
 impl Block {
-    /// The lines, each with the place of its end.
+    /// The lines, each with the offset of its end.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut end = 0;
         self.text.split_inclusive('\n').map(move |line| {
@@ -131,10 +131,10 @@ impl Reader {
 struct TextReader {
     source: Source,
     pending: Vec<u8>,
-    /// What of `pending` is in blocks already.
+    /// Offset of the first byte of `pending` that is not in a block yet.
     at: usize,
     ended: bool,
-    /// Lines that ended before.
+    /// Complete lines before it.
     lines: usize,
 }
 
@@ -164,7 +164,7 @@ impl TextReader {
     }
 }
 
-/// Where a block ends: after its last line, or in a line without an end after its last word.
+/// Where a block ends: after its last line, or, in a line without an end, after its last word.
 fn end_in(bytes: &[u8]) -> usize {
     let after =
         |is_end: &dyn Fn(u8) -> bool| bytes.iter().rposition(|&b| is_end(b)).map(|at| at + 1);
@@ -178,8 +178,8 @@ fn end_in(bytes: &[u8]) -> usize {
             // An ideograph is a word.
             valid.rfind(is_ideograph).filter(|&at| at > 0)
         })
-        // What has no blank in a quarter of a megabyte is no text. Halves of a word are not the whole,
-        // but a mark is a token in any case.
+        // A quarter of a megabyte without white space is not text. Splitting a word changes its tokens, but
+        // punctuation is a token in any case.
         .or_else(|| after(&|byte| byte.is_ascii_punctuation()))
         .unwrap_or_else(|| {
             let is_inside = |byte: &u8| byte & 0xC0 == 0x80;
@@ -224,7 +224,7 @@ impl RowReader {
 }
 
 fn row(line: &str) -> Result<Row, String> {
-    // A list of one text would pass for it.
+    // A list of one text would be accepted.
     if !line.trim_start().starts_with('{') {
         return Err("it begins with no brace".to_owned());
     }
@@ -232,7 +232,7 @@ fn row(line: &str) -> Result<Row, String> {
         Ok(row) => return Ok(row),
         Err(error) => error,
     };
-    // Half a surrogate pair, which Python writes.
+    // Half a surrogate pair, which Python can write.
     let mut mended = line.to_owned();
     mend(&mut mended);
     serde_json::from_str(&mended).map_err(|_| refused.to_string())
@@ -258,7 +258,7 @@ mod tests {
         Ok(found)
     }
 
-    /// The lines behind those that are skipped, put together again.
+    /// The lines after the skipped ones, joined again.
     fn lines(blocks: &[Block]) -> Vec<String> {
         let (mut lines, mut begun) = (Vec::new(), String::new());
         for block in blocks {

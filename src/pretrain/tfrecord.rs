@@ -1,8 +1,8 @@
-//! The reference's own files of examples, `pretrain_data.tfrecord-*`, read by number.
+//! Reads the reference's files of examples, `pretrain_data.tfrecord-*`, by number.
 //!
 //! A record is a `tf.Example` with three lists of `max_seq_length` integers: `input_ids`, `input_mask`,
-//! `segment_ids`. Records are of different lengths and nothing says where they begin: opening a file reads
-//! its frames from end to end and remembers the place of every [`STRIDE`]th.
+//! `segment_ids`. Records vary in length and there is no index: opening a file reads all its frame headers
+//! and stores the offset of every [`STRIDE`]th.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::tensorboard::frame::{SUM, read_length, read_whole_record};
 
-/// Records from one place that is remembered to the next.
+/// Records between stored offsets.
 const STRIDE: u64 = 16;
 
 /// <https://github.com/tensorflow/tensorflow/blob/v1.15.5/tensorflow/core/example/example.proto>
@@ -33,7 +33,7 @@ struct Features {
     feature: HashMap<String, Feature>,
 }
 
-/// A feature of integers; other kinds are passed over.
+/// A feature of integers; other kinds are ignored.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Feature {
     #[prost(message, optional, tag = "3")]
@@ -60,10 +60,10 @@ pub struct RecordFile {
 const ADVICE: &str = "copy the file again, or leave it out of pretrain_tfrecords";
 
 impl RecordFile {
-    /// Opens a file and finds its records; the ids of the first are held against the vocabulary.
+    /// Opens a file and locates its records; checks the ids of the first against the vocabulary.
     ///
     /// # Errors
-    /// When it cannot be read, is of another kind, is damaged or breaks off.
+    /// If it cannot be read, is of another kind, is damaged or truncated.
     pub fn open(path: &Path, vocabulary: &Vocabulary) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let mut reader = BufReader::with_capacity(1 << 18, &file);
@@ -116,15 +116,15 @@ impl RecordFile {
         self.records
     }
 
-    /// The length to which its examples are padded, as its first says.
+    /// The padded length of its examples, that of the first.
     pub fn max_seq_length(&self) -> usize {
         self.max_seq_length
     }
 
-    /// Reads the example of a number below [`RecordFile::records`].
+    /// Reads the example with this number, which is below [`RecordFile::records`].
     ///
     /// # Errors
-    /// When it cannot be read, or is none.
+    /// If it cannot be read, or is not an example.
     pub fn read(&self, number: u64, example: &mut Example) -> Result<(), Error> {
         let padded = self.read_padded(number, example)?;
         if padded != self.max_seq_length {
@@ -184,7 +184,7 @@ impl RecordFile {
             || !rest_is(&mask, real, 0)
             || !rest_is(&segments[..real], first, 1)
         {
-            return Err(wrong("a mask or segments that are none"));
+            return Err(wrong("an invalid mask or invalid segments"));
         }
         example.first = first;
         example.ids.clear();
@@ -217,7 +217,7 @@ fn damaged(path: &Path, found: String) -> Error {
     }
 }
 
-/// A file from a place on, whose own place stays where it is.
+/// Reads a file from an offset on, without moving the file's own cursor.
 struct FromPlace<'a> {
     file: &'a File,
     at: u64,
@@ -365,7 +365,10 @@ mod tests {
         ] {
             let (_folder, path) = file(&[record(&ids, &mask, &segments)]);
             let message = RecordFile::open(&path, &vocabulary()).unwrap_err();
-            assert!(message.to_string().contains("that are none"), "{message}");
+            assert!(
+                message.to_string().contains("invalid segments"),
+                "{message}"
+            );
         }
         let (_folder, path) = file(&[b"\x0A\x00".to_vec()]);
         let message = RecordFile::open(&path, &vocabulary()).unwrap_err();

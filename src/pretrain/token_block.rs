@@ -1,4 +1,4 @@
-//! A block's lines as tokens, which any core can make of it.
+//! The tokens of a block's lines; any core can compute them.
 
 use super::text_blocks::Block;
 use crate::text::{normalizer::is_blank, tokenizer::Tokenizer, word_cache::WordCache};
@@ -7,32 +7,32 @@ use crate::text::{normalizer::is_blank, tokenizer::Tokenizer, word_cache::WordCa
 #[derive(Debug)]
 pub struct TokenBlock {
     pub file: usize,
-    /// Of all lines, one after the other, as far as an example may take them.
+    /// The ids of all lines, one after the other, each up to the maximum that an example can use.
     pub ids: Vec<u32>,
     pub lines: Vec<Line>,
     /// Whether the file ends here.
     pub is_last: bool,
 }
 
-/// A line or, where it goes on in the next block, a part of one.
+/// A line, or part of one that continues in the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
-    /// Its ids in the block.
+    /// The number of its ids in the block.
     pub ids: usize,
-    /// All its tokens.
+    /// The number of all its tokens.
     pub length: usize,
-    /// Those of them that are `[UNK]`.
+    /// The number of `[UNK]` among them.
     pub unknown: usize,
     pub is_blank: bool,
     /// Whether it ends here.
     pub is_whole: bool,
-    /// Whether a document ends with it, blank or not.
+    /// Whether it ends a document, blank or not.
     pub ends_document: bool,
 }
 
 impl TokenBlock {
-    /// Makes tokens of a block's lines but for those that it skips; no example takes more than
-    /// `max_seq_length` of one.
+    /// Tokenises a block's lines, except those that it skips; an example uses at most `max_seq_length` tokens
+    /// of a line.
     pub fn of(
         block: &Block,
         tokenizer: &Tokenizer,
@@ -40,7 +40,7 @@ impl TokenBlock {
         max_seq_length: usize,
     ) -> Self {
         let unk = tokenizer.vocab().unk_id();
-        // Text has about four bytes a token.
+        // Text has about four bytes per token.
         let mut ids = Vec::with_capacity(block.text.len() / 4);
         let mut lines = Vec::new();
         let mut ends = block.ends.iter().copied().peekable();
@@ -103,7 +103,7 @@ mod tests {
         let expected = [
             line(3, 4, 0, false),
             line(0, 0, 0, true),
-            // A space without width is no blank, and no token.
+            // A zero-width space is neither white space nor a token.
             line(0, 0, 0, false),
             Line {
                 ends_document: true,

@@ -1,12 +1,12 @@
 //! A file of examples as token ids, read by number.
 //!
-//! A page of [`PAGE`] bytes says what the file is: [`MAGIC`], the length of a JSON text and its sum, the
-//! text ([`Header`]), zeros. The ids of all examples follow without padding, two bytes each, or four
-//! if the vocabulary has more than 2¹⁶ tokens. Then comes the index: for each [`GROUP`] of examples
-//! the place of its first id (eight bytes, counted in ids), and of each example its ids and those of
-//! them that are of the first segment (two bytes each). All numbers are little-endian, all sums CRC-32C.
+//! The first page of [`PAGE`] bytes describes the file: [`MAGIC`], the length and checksum of a JSON text,
+//! the text ([`Header`]), zeros. The ids of all examples follow without padding, two bytes each, or four if
+//! the vocabulary has more than 2¹⁶ tokens. Then comes the index: for each [`GROUP`] of examples the position
+//! of its first id (eight bytes, counted in ids), and for each example its number of ids and the number in
+//! the first segment (two bytes each). All numbers are little-endian, all checksums CRC-32C.
 //!
-//! What the file says of itself is held against its length before anything else is read.
+//! The header is checked against the file's length before anything else is read.
 
 use std::{
     fs::File,
@@ -23,28 +23,28 @@ use super::{
     settings::{Settings, Vocabulary},
 };
 
-/// How a file begins.
+/// The first bytes of a file.
 pub const MAGIC: [u8; 16] = *b"electra-tokens-1";
 
 /// Bytes before the ids.
 pub const PAGE: u64 = 4096;
 
-/// Bytes of the page before its text.
+/// Bytes of the page before the JSON text.
 const BEFORE_TEXT: usize = 24;
 
-/// Examples of a part of the index.
+/// Examples in a group of the index.
 pub const GROUP: u64 = 64;
 
-/// Bytes of a part of the index.
+/// Bytes of a group of the index.
 pub const GROUP_BYTES: u64 = 8 + GROUP * 4;
 
-/// The longest example that a length of two bytes can tell.
+/// The maximum length of an example, stored in two bytes.
 pub const LONGEST: usize = u16::MAX as usize;
 
-/// What a file says of itself.
+/// The description of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Of the ids, and of the index.
+    /// Checksums of the ids and of the index.
     pub examples: u64,
     pub ids: u64,
     pub id_bytes: u64,
@@ -61,29 +61,29 @@ pub struct Header {
 pub struct CorpusFacts {
     pub files: u64,
     pub bytes: u64,
-    /// Of the files' names and sizes, in the order in which they were read.
+    /// Checksum of the files' names and sizes, in the order in which they were read.
     pub sha256: String,
 }
 
-/// What became of the text.
+/// Statistics of the text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Documents with a token.
+    /// Documents with at least one token.
     pub documents: u64,
     /// Tokens of the text.
     pub tokens: u64,
-    /// Those of them that are `[UNK]`.
+    /// The number of `[UNK]` among them.
     pub unknown: u64,
-    /// Those of them that no example has.
+    /// The number of them that are in no example.
     pub lost: u64,
-    /// Examples of one segment.
+    /// Examples with one segment.
     pub one_segment: u64,
-    /// Examples that are shorter than `max_seq_length`.
+    /// Examples shorter than `max_seq_length`.
     pub short: u64,
 }
 
 impl Header {
-    /// Bytes of an id in a vocabulary of so many tokens.
+    /// Bytes per id for this vocabulary.
     pub fn id_bytes_of(vocabulary: &Vocabulary) -> u64 {
         match vocabulary.tokens <= 1 << 16 {
             true => 2,
@@ -91,7 +91,7 @@ impl Header {
         }
     }
 
-    /// The page that holds it.
+    /// The first page, with this header.
     pub fn page(&self) -> Vec<u8> {
         let text = serde_json::to_string(self).unwrap_or_default();
         let mut page = MAGIC.to_vec();
@@ -110,14 +110,14 @@ impl Header {
         let (length, sum) = (number(16), number(20));
         let text = length
             .and_then(|length| page.get(BEFORE_TEXT..BEFORE_TEXT.checked_add(length as usize)?));
-        let text = text.ok_or("a first page that tells a wrong length")?;
+        let text = text.ok_or("a first page with a wrong length")?;
         if sum != Some(crc32c::crc32c(text)) {
-            return Err("a first page whose sum is wrong".to_owned());
+            return Err("a first page whose checksum is wrong".to_owned());
         }
         serde_json::from_slice(text).map_err(|error| format!("a first page that says {error}"))
     }
 
-    /// Where the index begins, and the length of the file.
+    /// The offset of the index, and the length of the file.
     fn places(&self) -> Option<(u64, u64)> {
         let index = self.ids.checked_mul(self.id_bytes)?.checked_add(PAGE)?;
         let groups = self.examples.div_ceil(GROUP).checked_mul(GROUP_BYTES)?;
@@ -151,10 +151,10 @@ pub struct TokenFile {
     index: u64,
 }
 
-const MADE_ANEW: &str = "make it anew with electra data pretrain, or copy it again";
+const MADE_ANEW: &str = "build it again with electra data pretrain, or copy it again";
 
 impl TokenFile {
-    /// Whether a file begins as one of this kind does.
+    /// Whether a file starts like one of this kind.
     pub fn is_one(path: &Path) -> bool {
         let mut begin = [0; MAGIC.len()];
         let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
@@ -162,10 +162,10 @@ impl TokenFile {
         read.is_ok() && begin[..15] == MAGIC[..15]
     }
 
-    /// Opens a file and compares what it says of itself with its length.
+    /// Opens a file and checks its header against its length.
     ///
     /// # Errors
-    /// When it cannot be read, is of another kind, or is not whole.
+    /// If it cannot be read, is of another kind, or is incomplete.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let length = file.metadata().map_err(|source| unreadable(path, source))?;
@@ -185,7 +185,7 @@ impl TokenFile {
         }
         if page[15] != MAGIC[15] {
             let version = char::from(page[15]).escape_default();
-            let advice = "read it with the version of electra that made it, or make it anew";
+            let advice = "read it with the version of electra that made it, or build it again";
             return Err(wrong(format!("one of version {version}"), advice));
         }
         let header = Header::of_page(&page).map_err(|found| wrong(found, MADE_ANEW))?;
@@ -219,10 +219,10 @@ impl TokenFile {
         &self.header
     }
 
-    /// Refuses another vocabulary than that of its ids.
+    /// Refuses a vocabulary other than that of the ids.
     ///
     /// # Errors
-    /// When it is another.
+    /// If it differs.
     pub fn check_vocabulary(&self, vocabulary: &Vocabulary) -> Result<(), Error> {
         let own = &self.header.settings.vocabulary;
         if own == vocabulary {
@@ -236,14 +236,14 @@ impl TokenFile {
             path: self.path.clone(),
             expected: format!("ids of the vocabulary of {}", described(vocabulary)),
             found: format!("those of one of {}", described(own)),
-            advice: "give the vocabulary that the file was made with, or make the file anew",
+            advice: "give the vocabulary that the file was made with, or build the file again",
         })
     }
 
-    /// Reads the example of a number below `header().examples`.
+    /// Reads the example with this number, which is below `header().examples`.
     ///
     /// # Errors
-    /// When it cannot be read, or the file is damaged there.
+    /// If it cannot be read, or the file is damaged there.
     pub fn read(&self, number: u64, example: &mut Example) -> Result<(), Error> {
         let failed = |source| unreadable(&self.path, source);
         let damaged = |found: String| Error::Examples {
@@ -290,15 +290,15 @@ impl TokenFile {
             && example.ids[first - 1] == vocabulary.sep
             && example.ids[ids - 1] == vocabulary.sep;
         if !is_framed || !example.ids.iter().all(is_known) {
-            return Err(damaged("ids that are none, in a damaged file".to_owned()));
+            return Err(damaged("invalid ids, in a damaged file".to_owned()));
         }
         Ok(())
     }
 
-    /// Reads the whole file and compares its sums.
+    /// Reads the whole file and verifies its checksums.
     ///
     /// # Errors
-    /// When it cannot be read, or is damaged.
+    /// If it cannot be read, or is damaged.
     pub fn verify(&self, watch: &mut dyn FnMut(u64)) -> Result<(), Error> {
         let mut read = 0;
         let (_, end) = self.header.places().unwrap_or_default();
@@ -322,7 +322,7 @@ impl TokenFile {
             if sum != expected {
                 return Err(Error::Examples {
                     path: self.path.clone(),
-                    expected: format!("{what} with the sum {expected:08x}"),
+                    expected: format!("{what} with the checksum {expected:08x}"),
                     found: format!("{sum:08x}: the file is damaged"),
                     advice: MADE_ANEW,
                 });

@@ -1,7 +1,7 @@
-//! Writes examples one after the other, so that a run that ended anywhere can go on where it last saved.
+//! Writes examples one after the other, so that an interrupted build can resume from its last saved position.
 //!
-//! Ids go into the file that becomes the result, the lengths of examples into one beside it, which
-//! becomes the index at the end.
+//! Ids go into the file that becomes the output; the lengths of examples go into one beside it, which becomes
+//! the index at the end.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use super::{
     token_file::{GROUP, Header, PAGE},
 };
 
-/// How much is written; what stands behind that in the files does not count.
+/// How much has been written; anything beyond that in the files does not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     pub examples: u64,
@@ -37,10 +37,10 @@ pub(super) struct TokenWriter {
 const LENGTHS: u64 = 4;
 
 impl TokenWriter {
-    /// Goes on in the files of `folder` behind what was written.
+    /// Resumes writing the files in `folder`, after what was written.
     ///
     /// # Errors
-    /// When they hold less, or cannot be opened.
+    /// If they hold less, or cannot be opened.
     pub fn open(folder: &Path, wide: u64, written: Written) -> io::Result<Self> {
         let open = |name: &str, length: u64| {
             let path = folder.join(name);
@@ -72,7 +72,7 @@ impl TokenWriter {
     }
 
     /// # Errors
-    /// When a disk takes no more.
+    /// If the disk is full or fails.
     pub fn write(&mut self, example: &Example) -> io::Result<()> {
         self.bytes.clear();
         for &id in &example.ids {
@@ -90,10 +90,10 @@ impl TokenWriter {
         Ok(())
     }
 
-    /// Brings what was written to the disk.
+    /// Flushes everything written to the disk.
     ///
     /// # Errors
-    /// When a disk takes no more.
+    /// If the disk is full or fails.
     pub fn sync(&mut self) -> io::Result<()> {
         for file in [&mut self.ids, &mut self.lengths] {
             file.flush()?;
@@ -102,11 +102,11 @@ impl TokenWriter {
         Ok(())
     }
 
-    /// Appends the index, puts the first page in its place, and brings all to the disk; returns the
-    /// file's path. `header` gets the sum of the index.
+    /// Appends the index, writes the first page, and flushes all to the disk; returns the file's path.
+    /// `header` receives the checksum of the index.
     ///
     /// # Errors
-    /// When a disk takes no more.
+    /// If the disk is full or fails.
     pub fn finish(mut self, header: impl FnOnce(u32) -> Header) -> io::Result<(PathBuf, Header)> {
         self.lengths.flush()?;
         let mut lengths = self.lengths.get_ref().try_clone()?;
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Of 3 to 40 ids, some with a second segment, up to the vocabulary's last.
+    /// An example of 3 to 40 ids, up to the vocabulary's last; some have a second segment.
     fn example(number: usize, tokens: usize) -> Example {
         let inner =
             |count: usize| (0..count).map(move |n| ((number * 31 + n * 977) % tokens) as u32);
@@ -186,7 +186,7 @@ mod tests {
         Example { ids, first }
     }
 
-    /// A file of so many examples, interrupted twice.
+    /// A file of `examples` examples, interrupted twice.
     fn file(folder: &Path, examples: usize, tokens: usize) -> PathBuf {
         let settings = settings(tokens);
         let wide = Header::id_bytes_of(&settings.vocabulary);
@@ -197,7 +197,7 @@ mod tests {
                 writer.write(&example(number, tokens)).unwrap();
             }
             written = writer.written();
-            // What is not saved.
+            // Data that is not saved.
             writer.write(&example(9, tokens)).unwrap();
             writer.sync().unwrap();
         }
@@ -262,7 +262,7 @@ mod tests {
         }
         let longer = [whole.clone(), vec![0]].concat();
         assert!(refused(&longer).contains(&format!("of {}", whole.len())));
-        // What a first page says, rightly summed.
+        // A first page with this text and a correct checksum.
         type Change = fn(&mut Header);
         fs::write(&path, &whole).unwrap();
         let header = TokenFile::open(&path).unwrap().header().clone();

@@ -1,8 +1,8 @@
-//! A vocabulary of word pieces, made of a corpus.
+//! Trains a WordPiece vocabulary on a corpus.
 //!
-//! Words are counted, and the pairs of pieces that stand side by side most often are joined until there are
-//! pieces enough: `tokenizers`' trainer, as Hugging Face's `BertWordPieceTokenizer` uses it. Ids do not
-//! depend on chance, as theirs do: the special tokens come first, then the characters by code point.
+//! Words are counted, and the most frequent pairs of adjacent pieces are merged until there are enough
+//! pieces: `tokenizers`' trainer, as used by Hugging Face's `BertWordPieceTokenizer`. Unlike theirs, ids are
+//! deterministic: the special tokens come first, then the characters by code point.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -15,6 +15,7 @@ use tokenizers::{
 
 use super::{corpus::Corpus, error::Error, pipeline::run, text_blocks::Block};
 use crate::{
+    counted::counted,
     data,
     text::normalizer::{Normalizer, for_each_basic_token, is_blank},
 };
@@ -22,45 +23,45 @@ use crate::{
 /// The special tokens, in the order of their ids.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
-/// Before a piece that begins no word.
+/// Prefix of a piece that does not start a word.
 const PREFIX: &str = "##";
 
-/// The most characters that a vocabulary has, as in Hugging Face's trainer; rarer ones are unknown.
+/// The maximum number of characters in a vocabulary, as in Hugging Face's trainer; rarer ones become unknown.
 const CHARACTERS: usize = 1000;
 
-/// Words that are counted at once: beyond that the rarest are forgotten.
+/// Maximum number of distinct words while counting: beyond that the rarest are dropped.
 const COUNTED: usize = 4 << 20;
 
-/// The most frequent words, which pieces are made of.
+/// Number of the most frequent words that the pieces are trained on.
 const WORDS: usize = 1 << 20;
 
-/// The longest word, in characters; longer ones are unknown to the tokenizer.
+/// The longest word, in characters; the tokenizer maps longer ones to unknown.
 const LONGEST: usize = 200;
 
-/// A pair that comes less often is not joined.
+/// A pair that occurs less often is not merged.
 const LEAST: u64 = 2;
 
-/// What a vocabulary was made of.
+/// What a vocabulary was trained on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     pub words: u64,
     pub distinct_words: u64,
     pub characters: u64,
-    /// Words with a character that the vocabulary leaves out.
+    /// Words with a character outside the vocabulary.
     pub unknown_words: u64,
 }
 
-/// A vocabulary, a token a line, and what it was made of.
+/// A vocabulary, one token per line, and what it was trained on.
 #[derive(Debug)]
 pub struct Trained {
     pub tokens: Vec<String>,
     pub facts: Facts,
 }
 
-/// Makes a vocabulary of at most `size` tokens of the files below `folder`.
+/// Trains a vocabulary of at most `size` tokens on the files below `folder`.
 ///
 /// # Errors
-/// When the corpus is none, or has more characters than the vocabulary may have tokens.
+/// If the corpus is unusable, or has more characters than the vocabulary may have tokens.
 pub fn train(
     folder: &Path,
     size: usize,
@@ -87,17 +88,17 @@ pub fn train(
     if words.counts.is_empty() {
         return Err(Error::Corpus {
             path: folder.to_owned(),
-            found: "not one word".to_owned(),
+            found: "no word".to_owned(),
             advice: "put text files there, .txt, .txt.gz or .jsonl",
         });
     }
     of_words(words, size)
 }
 
-/// Refuses a vocabulary's file in the corpus.
+/// Refuses an output file inside the corpus.
 ///
 /// # Errors
-/// When it lies there.
+/// If it is inside.
 pub fn check_output(corpus: &Path, output: &Path) -> Result<(), Error> {
     super::build::refuse_in(corpus, output, "choose an --output elsewhere")
 }
@@ -115,11 +116,11 @@ fn words_of(block: &Block, normalizer: Normalizer) -> AHashMap<String, u64> {
     counts
 }
 
-/// How often words come.
+/// Word counts.
 #[derive(Debug, Default)]
 struct Words {
     counts: AHashMap<String, u64>,
-    /// Those that came so often were forgotten, when there were too many.
+    /// The last threshold: when there were too many words, those counted at most this often were dropped.
     forgotten: u64,
     all: u64,
 }
@@ -145,7 +146,10 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
     };
     if words.forgotten > 0 {
         let (most, rarest) = (COUNTED, words.forgotten);
-        log::warn!("more than {most} words: those that came at most {rarest} times are forgotten");
+        let rarest = counted(rarest as usize, "time");
+        log::warn!(
+            "more than {most} distinct words: those that occurred at most {rarest} were dropped"
+        );
     }
     let mut sorted: Vec<(String, u64)> = words.counts.into_iter().collect();
     sorted.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
@@ -157,8 +161,8 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
     sorted.retain(|(word, _)| is_known(word) && word.chars().count() <= LONGEST);
     sorted.truncate(WORDS);
 
-    // Given as special tokens, characters have ids that no hash decides on; pairs that come equally often
-    // are joined in the order of these.
+    // Passed as special tokens, characters get ids that do not depend on a hash; ties between pairs are
+    // merged in the order of these ids.
     let alone = alphabet.keys().map(char::to_string);
     let inside = alphabet.iter().filter(|(_, is_inside)| **is_inside);
     let inside = inside.map(|(c, _)| format!("{PREFIX}{c}"));
@@ -175,8 +179,8 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
             found: format!("{size}, where they are {}", first.len()),
         }));
     }
-    // The trainer reserves memory for every token that it is asked for. The words cannot give more than
-    // this, since a pair that is joined leaves a word a piece shorter.
+    // The trainer reserves memory for every token requested. The words cannot yield more than this, because
+    // each merge makes a word one piece shorter.
     let joined: usize = sorted.iter().map(|(word, _)| word.chars().count()).sum();
     let most = first.len().saturating_add(joined);
     let special = first.into_iter().map(|token| AddedToken::from(token, true));
@@ -208,7 +212,7 @@ fn of_words(words: Words, size: usize) -> Result<Trained, Error> {
     })
 }
 
-/// The most frequent characters, in order, each with whether it stands inside of words.
+/// The most frequent characters, in order, each with whether it occurs inside words.
 fn alphabet(words: &[(String, u64)]) -> BTreeMap<char, bool> {
     let mut counts: BTreeMap<char, (u64, bool)> = BTreeMap::new();
     for (word, count) in words {
@@ -219,14 +223,14 @@ fn alphabet(words: &[(String, u64)]) -> BTreeMap<char, bool> {
         }
     }
     let mut sorted: Vec<_> = counts.into_iter().collect();
-    // Stable: of those that come equally often the lower code point stays.
+    // Stable: on ties, the lower code point stays.
     sorted.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
     sorted.truncate(CHARACTERS);
     let kept = sorted.into_iter().map(|(c, (_, is_inside))| (c, is_inside));
     kept.collect()
 }
 
-/// What counts are divided by, since the trainer counts pairs in 32 bits.
+/// The divisor for counts, since the trainer counts pairs in 32 bits.
 fn scale(words: &[(String, u64)]) -> u64 {
     let pairs = words.iter().map(|(word, count)| word.len() as u64 * count);
     pairs.sum::<u64>() / (i32::MAX as u64) + 1
@@ -250,7 +254,7 @@ mod tests {
         let found = trained(text, 100).unwrap();
         let special = SPECIAL.map(str::to_owned);
         assert_eq!(found.tokens[..5], special);
-        // Characters by code point, those inside of words, pairs by frequency.
+        // Characters by code point, those inside words, pairs by frequency.
         let characters = "a b d e g i l n o r s t u";
         let alone: Vec<&str> = characters.split(' ').collect();
         assert_eq!(found.tokens[5..18], alone[..]);
@@ -277,10 +281,10 @@ mod tests {
         let text = "Roses are red\nare is is and big blue BERT so so";
         let found = trained(text, usize::MAX).unwrap();
         assert_eq!(found.tokens, trained(text, 100).unwrap().tokens);
-        // Everything that can be joined is: abc, whatever stands for its first two letters.
+        // Every possible merge: abc, and whichever piece represents its first two letters.
         let found = trained("abc abc", usize::MAX).unwrap();
         assert_eq!(found.tokens.last().map(String::as_str), Some("abc"));
-        // The special tokens, three characters, two of them inside of words, and two pairs.
+        // The special tokens, three characters, two of them inside words, and two pairs.
         assert_eq!(found.tokens.len(), 12);
     }
 
@@ -302,7 +306,7 @@ mod tests {
             .collect();
         let found = trained(&format!("{rare} {rare} z z"), 3000).unwrap();
         assert_eq!(found.facts.characters, 1000);
-        // 1,005 ideographs twice, of which six are left out for z and the limit.
+        // 1,005 ideographs twice, of which six are dropped for z and the limit.
         assert_eq!(found.facts.unknown_words, 12);
         let message = trained("a b", 6).unwrap_err().to_string();
         assert!(
@@ -310,13 +314,13 @@ mod tests {
             "{message}"
         );
         let message = trained(" \n", 60).unwrap_err().to_string();
-        assert!(message.contains("not one word"), "{message}");
+        assert!(message.contains("no word"), "{message}");
     }
 
     #[test]
     fn counts_are_divided_before_they_pass_32_bits() {
         let words = [("the".to_owned(), 3_000_000_000), ("of".to_owned(), 5)];
-        // 9,000,000,010 / 2,147,483,647 is 4 and a part.
+        // 9,000,000,010 / 2,147,483,647 is between 4 and 5.
         assert_eq!(scale(&words), 5);
         assert_eq!(scale(&words[1..]), 1);
         let words = Words {

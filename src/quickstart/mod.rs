@@ -57,9 +57,9 @@ pub enum Error {
     },
     #[error(transparent)]
     Folder(#[from] own_folder::Error),
-    #[error("the carried checkpoint is damaged: {0}; get the program again")]
+    #[error("the built-in checkpoint is damaged: {0}; install the program again")]
     Carried(#[from] zip::result::ZipError),
-    #[error("converting the carried checkpoint failed: {0}")]
+    #[error("converting the built-in checkpoint failed: {0}")]
     Convert(#[from] checkpoints_convert::Error),
     #[error("{0}")]
     Finetune(#[from] finetune::Error),

@@ -12,7 +12,7 @@ use super::{
     page,
 };
 use crate::{
-    counted::plural,
+    counted::{counted, plural},
     eval::{
         bootstrap::Bootstrap,
         comparison::{ComparedFigure, TaskComparison},
@@ -80,7 +80,7 @@ impl ComparisonPage<'_> {
                     }
                 } } }
             } }
-            p.note { "Settings that all runs have alike are left out." }
+            p.note { "Settings that are the same in all runs are left out." }
         }
     }
 
@@ -92,10 +92,12 @@ impl ComparisonPage<'_> {
         } = self.bootstrap;
         html! {
             p.note {
-                "The interval holds the middle " (percent(confidence)) " of the differences in " (resamples)
-                " samples of the examples, drawn with replacement (seed " (seed) ") and the same for both runs. It tells "
-                "how far the difference hangs on these examples, not how far on the seed of the training. A difference "
-                "whose interval leaves 0 out is bold."
+                "The interval contains the middle " (percent(confidence)) " of the differences in " (resamples)
+                " samples of the examples, drawn with replacement (seed " (seed) ") and the same for both \
+                                                                                 runs. It shows "
+                "how much the difference depends on these examples, not how much on the training seed. A \
+                difference "
+                "whose interval excludes 0 is bold."
             }
             @for against in &self.comparisons {
                 @for (task, _) in &against.tasks {
@@ -103,7 +105,7 @@ impl ComparisonPage<'_> {
                     (table(task, against.run, confidence))
                 }
                 @for task in against.left_out {
-                    p.note { "Not compared, for only one of run 1 and run " (against.run) " has it: " (task) "." }
+                    p.note { "Not compared, because only one of run 1 and run " (against.run) " has it: " (task) "." }
                 }
             }
         }
@@ -157,10 +159,7 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
                 th.n { (percent(confidence)) " interval" }
             } }
             tbody { @for figure in &task.figures { tr {
-                td {
-                    code { (figure.key) }
-                    @if is_loss(&figure.key) { ", less is better" }
-                }
+                td { code { (figure.key) } (remark(figure)) }
                 @for (run, value) in [1, run].into_iter().zip(figure.values) {
                     td.n data-label={ "run " (run) } { (shown(figure, value)) }
                 }
@@ -174,7 +173,10 @@ fn table(task: &TaskComparison, run: usize, confidence: f64) -> Markup {
         } }
         @for figure in &task.figures {
             @if let Some(undefined) = figure.interval.map(|i| i.undefined).filter(|&count| count > 0) {
-                p.note { (figure.key) ": of " (undefined) " samples it is no number; they are left out." }
+                p.note {
+                    (figure.key) ": undefined for " (counted(undefined, "sample")) "; "
+                    @if undefined == 1 { "it is left out." } @else { "they are left out." }
+                }
             }
         }
     }
@@ -328,9 +330,14 @@ pub fn interval(figure: &ComparedFigure) -> String {
 
 /// Formats a metric's key; says of a loss that less of it is better.
 pub fn named(figure: &ComparedFigure) -> String {
+    format!("{}{}", figure.key, remark(figure))
+}
+
+/// What is said behind a metric's key.
+fn remark(figure: &ComparedFigure) -> &'static str {
     match is_loss(&figure.key) {
-        true => format!("{}, less is better", figure.key),
-        false => figure.key.clone(),
+        true => ", less is better",
+        false => "",
     }
 }
 
@@ -345,6 +352,19 @@ fn digits(figure: &ComparedFigure) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_loss_alone_less_is_better() {
+        let named = |key: &str| {
+            named(&ComparedFigure {
+                key: key.to_owned(),
+                values: [1.0, 2.0],
+                interval: None,
+            })
+        };
+        assert_eq!(named("loss"), "loss, less is better");
+        assert_eq!(named("accuracy"), "accuracy");
+    }
 
     #[test]
     fn a_heading_has_of_paths_what_distinguishes_them() {

@@ -56,7 +56,10 @@ pub fn list(groups: &[Group], filters: &[Filter]) -> Markup {
                 div data-class=(number) {
                     p.note {
                         (group.meaning) ": " (group.shown.len()) " of " (group.count) " are here"
-                        @if group.shown.len() < group.count { "; " (group.count - group.shown.len()) " are left out" }
+                        @if group.shown.len() < group.count {
+                            "; " (group.count - group.shown.len())
+                            @if group.count - group.shown.len() == 1 { " is left out" } @else { " are left out" }
+                        }
                         "." span data-found="" {}
                     }
                     @for example in &group.shown { (example) }

@@ -52,7 +52,7 @@ fn of_run(origin: &Origin) -> Markup {
 /// Lists the settings that differ from their defaults.
 pub(crate) fn settings(origin: &Origin) -> Markup {
     html! {
-        @if origin.settings.is_empty() { "all as by default" }
+        @if origin.settings.is_empty() { "all defaults" }
         @for (place, (key, value)) in origin.settings.iter().enumerate() {
             @if place > 0 { " · " }
             code { (key) " = " (shown(value)) }

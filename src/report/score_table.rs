@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 
 use super::{Report, Sections};
-use crate::eval::{figures::Scores, results::TrialResults, taken::Taken};
+use crate::{
+    counted::counted,
+    eval::{figures::Scores, results::TrialResults, taken::Taken},
+};
 
 /// Most trials with a column of their own; with more, mean and standard deviation are more useful.
 const COLUMNS: usize = 10;
@@ -58,7 +61,7 @@ fn table(task: &str, report: &Report) -> Markup {
         h3 { (task) ", as evaluated" }
         @if let Some(note) = sections.and_then(Sections::note) { p.note { (note) } }
         @if let Some(taken) = scores.iter().find_map(|scores| Taken::of(scores)) {
-            p.note { "Of the first " (taken) " examples alone (max_eval_examples)." }
+            p.note { "Of the first " (taken) " examples only (max_eval_examples)." }
         }
         div.scroll { table.fit {
             thead { tr {
@@ -73,7 +76,7 @@ fn table(task: &str, report: &Report) -> Markup {
             }
         } }
         @if scores.len() > COLUMNS {
-            p.note { (scores.len()) " trials." }
+            p.note { (counted(scores.len(), "trial")) "." }
         }
     }
 }

@@ -182,10 +182,10 @@ impl TrainingCurve {
     }
 }
 
-/// The lines of a log, which messages call `log`. A last line without end is passed over.
+/// Reads the lines of a log, which messages call `log`. Ignores a last line without end.
 ///
 /// # Errors
-/// When the file cannot be read or a line is none of such a log.
+/// If the file cannot be read, or a line does not belong to such a log.
 pub(crate) fn read_lines<T: DeserializeOwned>(
     path: &Path,
     log: &'static str,
@@ -230,12 +230,12 @@ fn is_of_part(key: &str, figures: &Figures) -> bool {
     part.is_some_and(|part| figures.keys().any(|whole| part.starts_with(whole)))
 }
 
-/// Steps over which the smoothed loss looks back, for a run of so many.
+/// The window of the smoothed loss, in steps, for a run of this length.
 pub(crate) fn memory(steps: usize) -> usize {
     (steps / 50).max(10)
 }
 
-/// An exponential mean, without the pull of its start; steps that are not numbers are passed over.
+/// An exponential moving average, corrected for its start; ignores steps that are not finite.
 pub(crate) fn smoothed(values: &[f64]) -> Vec<f64> {
     let keep = 1.0 - 1.0 / memory(values.len()) as f64;
     let (mut sum, mut weight) = (0.0, 0.0);

@@ -77,7 +77,7 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
         .max()
         .unwrap_or(0);
     let caption = format!(
-        "Of a feature; smoothed over the last {} steps.{}",
+        "Per feature; smoothed over the last {} steps.{}",
         memory(longest),
         match dev_losses.is_empty() {
             true => String::new(),
@@ -101,13 +101,14 @@ pub(super) fn section(curves: &[TrainingCurve], charts: &mut Charts) -> Markup {
             } }
             @if curves.iter().any(|curve| (curve.steps.len() as u64) < curve.done()) {
                 p.note {
-                    "Not every step has a line in the log (log_every): features and time are of those that have."
+                    "Not every step has a line in the log (log_every): features and time are those of the \
+                    logged steps."
                 }
             }
             @if are_kept {
                 p.note {
-                    "The model has the weights of the evaluation that was best by the figure that keep_best "
-                    "names, of equal ones the first."
+                    "The model has the weights of the evaluation that was best by the metric that keep_best "
+                    "names; the first, if several are equal."
                 }
             }
             div.charts {
@@ -254,7 +255,7 @@ mod tests {
                 html.contains(&format!("<td class=\"n\">after step 20 of {steps}</td>")),
                 "{html}"
             );
-            assert!(html.contains("features and time are of those that have"));
+            assert!(html.contains("features and time are those of the logged steps"));
             steps.to_owned()
         };
         assert_eq!(steps(&curve), "32");

@@ -175,7 +175,7 @@ async fn receive(request: Request, limits: &Limits) -> Result<Bytes, Refusal> {
         .await
         .map_err(|_| {
             let seconds = limits.receive.as_secs();
-            let message = format!("the request did not arrive whole within {seconds} s");
+            let message = format!("the request did not arrive completely within {seconds} s");
             Refusal::new(StatusCode::REQUEST_TIMEOUT, message)
         })?
         .map_err(|error| match error.status() {

@@ -11,9 +11,12 @@ use super::{
     offer::{Kind, Offer},
     refusal::Refusal,
 };
-use crate::tasks::{
-    asked::Asked,
-    qa::no_answer::null_odds::{gives_null_odds, needs_null_odds},
+use crate::{
+    counted::counted,
+    tasks::{
+        asked::Asked,
+        qa::no_answer::null_odds::{gives_null_odds, needs_null_odds},
+    },
 };
 
 /// A body as parsed from JSON.
@@ -143,7 +146,8 @@ fn list<T: DeserializeOwned + Into<Posted>>(
     let mut json = serde_json::Deserializer::from_slice(body);
     if let Err(error) = DeserializeSeed::deserialize(&mut items, &mut json) {
         if items.over {
-            let message = format!("a list may have at most {most} items; ask in several requests");
+            let most = counted(most, "item");
+            let message = format!("a list may have at most {most}; ask in several requests");
             return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         let refusal = Refusal::bad(format!("expected {expected}: {error}"));

@@ -78,7 +78,7 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{host}:{port} cannot be listened to: {source}; {advice}")]
+    #[error("cannot listen on {host}:{port}: {source}; {advice}")]
     Bind {
         host: String,
         port: u16,
@@ -87,9 +87,9 @@ pub enum Error {
     },
     #[error("the server cannot run: {0}")]
     Io(#[from] io::Error),
-    #[error("the server ends: {source}")]
+    #[error("the server stops: {source}")]
     Model { source: fine_tuned::Error },
-    #[error("the server ended by a defect of its own; start it again")]
+    #[error("the server stopped because of a bug in it; start it again")]
     Defect,
 }
 
@@ -300,7 +300,7 @@ fn router(served: Arc<Served>, loopback: bool, origins: &[Origin]) -> Router {
 
 async fn unknown_path(request: Request) -> Refusal {
     let message = format!(
-        "nothing is at {}; /openapi.json says what there is",
+        "there is nothing at {}; /openapi.json lists the routes",
         request.uri().path()
     );
     Refusal::new(StatusCode::NOT_FOUND, message)

@@ -45,7 +45,7 @@ impl Refusal {
 
     /// Reports a defect of the server itself; its standard error has the details.
     pub fn defect() -> Self {
-        let message = "the server failed at this request; its log says more";
+        let message = "the server failed on this request; its log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 }

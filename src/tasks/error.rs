@@ -36,7 +36,7 @@ pub enum Error {
         missing: &'static str,
         example: &'static str,
     },
-    #[error("{task}: the model's outputs are not those of the rows that were asked")]
+    #[error("{task}: the model's outputs do not belong to the rows that were requested")]
     OtherOutputs { task: String },
     #[error(transparent)]
     Files(#[from] eval::Error),

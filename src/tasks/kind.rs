@@ -177,7 +177,7 @@ pub fn remarks(trials: &[TrialResults], config: &Config) -> Vec<String> {
         let mut lines = task(name, config).remarks(scores, config);
         if let Some(taken) = Taken::of(scores) {
             lines.push(format!(
-                "{name}: of the first {taken} examples alone, as max_eval_examples says"
+                "{name}: only the first {taken} examples (max_eval_examples)"
             ));
         }
         if !remarks.contains(&lines) {

@@ -19,7 +19,7 @@ use crate::{
 /// stays untouched, and a device or a pipe gets it only if it is `new`.
 ///
 /// # Errors
-/// When a file cannot be read or written.
+/// If a file cannot be read or written.
 pub fn keep_as_last(config: &Config, trial: usize, new: bool) -> Result<(), eval::Error> {
     if config.num_trials == 1 {
         return Ok(());
@@ -43,7 +43,7 @@ pub fn keep_as_last(config: &Config, trial: usize, new: bool) -> Result<(), eval
 /// the trial wrote it. What has its number already stays untouched.
 ///
 /// # Errors
-/// When a file cannot be read or written.
+/// If a file cannot be read or written.
 pub fn keep_as_own(
     config: &Config,
     trial: usize,

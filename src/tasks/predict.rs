@@ -6,6 +6,7 @@ use burn::tensor::Device;
 
 use crate::{
     batch::{Batch, FeatureSet, plan::prediction_batches},
+    counted::counted,
     data,
     device::DeviceError,
     model::ModelInput,
@@ -17,27 +18,30 @@ pub enum Error {
     Data(#[from] data::Error),
     #[error("{0}")]
     Read(#[from] DeviceError),
-    #[error("ended after {done} of {windows} sequences")]
+    #[error("ended after {done} of {}", counted(*windows, "sequence"))]
     Ended { done: usize, windows: usize },
 }
 
 /// Computes every feature of `set`, in its order.
 ///
 /// Features of similar length share a batch, which holds as many tokens as `batch_size` of the
-/// longest. If a batch does not fit the device, it is halved. `compute` returns the results of a
+/// longest, or `most_tokens` if that is fewer ([`Electra::most_tokens`]). If a batch does not fit the device, it is halved. `compute` returns the results of a
 /// batch in batch order; `progress` receives the number of finished features and returns whether to
 /// continue.
+///
+/// [`Electra::most_tokens`]: crate::model::Electra::most_tokens
 ///
 /// # Errors
 /// [`Error::Ended`] if `progress` stops the run.
 pub fn predict<O>(
     set: &FeatureSet<'_>,
     batch_size: usize,
+    most_tokens: Option<usize>,
     device: &Device,
     mut compute: impl FnMut(&ModelInput, &Batch) -> Result<Vec<O>, DeviceError>,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<O>, Error> {
-    let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size)?);
+    let mut waiting = VecDeque::from(prediction_batches(&set.lengths(), batch_size, most_tokens)?);
     let mut outputs = Vec::with_capacity(set.len());
     while let Some(indices) = waiting.pop_front() {
         let batch = Batch::collate(set, &indices)?;

@@ -84,7 +84,7 @@ impl Kind {
 
     pub fn meaning(self) -> &'static str {
         match self {
-            Kind::NoRow => "there is nothing to learn or to mark",
+            Kind::NoRow => "there is nothing to train on or to score",
             Kind::NoText => "a row needs a text",
             Kind::NoLabel => "training and scoring need every label",
             Kind::NoId => "an id is a text or a whole number",
@@ -92,10 +92,10 @@ impl Kind {
             Kind::OneLabel => "there is nothing to tell apart",
             Kind::NoWordKept => "the reference keeps none of its words: raise max_seq_length",
             Kind::WordDoesNotFit => "the reference cuts no word: raise max_seq_length",
-            Kind::LeftOut => "a run passes over it",
+            Kind::LeftOut => "a run skips it",
             Kind::EmptyText => "an empty text cannot be classified",
             Kind::Contradiction => "the same text has a different label earlier",
-            Kind::Repeated => "the same text with the same label stands before",
+            Kind::Repeated => "the same text with the same label occurs earlier",
             Kind::RepeatedId => "another row has this id",
             Kind::AlsoInTrain => "the text is trained on: its score is too good",
             Kind::NotInTrain => "the train file has no such label: it cannot be learnt",

@@ -155,7 +155,7 @@ fn hint(meant: &Option<&'static str>) -> String {
 fn others(own: &[String]) -> String {
     match own {
         [] => String::new(),
-        own => format!("; in the data folder lie {}", own.join(", ")),
+        own => format!("; the data folder has {}", own.join(", ")),
     }
 }
 

@@ -204,6 +204,8 @@ pub struct Answerer<'a> {
     pub tokenizer: &'a Tokenizer,
     pub config: &'a Config,
     pub device: &'a Device,
+    /// Rows of the longest that are computed at once, at most.
+    pub at_once: usize,
     /// Whether to compute the loss of the answers even if that takes extra work.
     pub losses: bool,
 }

@@ -104,7 +104,7 @@ impl<'a> EventLog<'a> {
     fn give_up(&mut self, error: &io::Error) {
         self.file = None;
         self.progress.note(&format!(
-            "{}: TensorBoard's event file cannot be written: {error}; the run goes on without it",
+            "{}: TensorBoard's event file cannot be written: {error}; the run continues without it",
             self.folder.display()
         ));
     }

@@ -84,7 +84,7 @@ impl Vocab {
         let after = text[whole.len()..].bytes().filter(|&b| b == b'\n').count();
         if after > 1 {
             log::warn!(
-                "{file}: {} at the end passed over: no token",
+                "{file}: {} at the end ignored: no token",
                 counted(after - 1, "blank line")
             );
         }
@@ -106,8 +106,7 @@ impl Vocab {
             let token = shorten(token);
             match tokens.len() - ids.len() {
                 1 => log::warn!(
-                    "{file}: token {token:?} stands on lines {former} and {line}; the last one \
-                     counts"
+                    "{file}: token {token:?} is on lines {former} and {line}; the last one counts"
                 ),
                 repeated => log::warn!(
                     "{file}: {repeated} lines repeat a token, the first of them line {line} with \
@@ -118,8 +117,8 @@ impl Vocab {
         let special = |token: &str| {
             ids.get(token).copied().ok_or_else(|| {
                 broken(format!(
-                    "expected a line {token}, found none in {} lines",
-                    tokens.len()
+                    "expected a line {token}, found none in {}",
+                    counted(tokens.len(), "line")
                 ))
             })
         };
@@ -146,17 +145,17 @@ impl Vocab {
             return Err(Error::Vocab {
                 file: file.to_string(),
                 problem: format!(
-                    "it holds {} tokens, but the model has embeddings for {vocab_size} (vocab_size)",
-                    self.len()
+                    "it holds {}, but the model has embeddings for {vocab_size} (vocab_size)",
+                    counted(self.len(), "token")
                 ),
                 advice: ADVICE,
             });
         }
         if self.len() < vocab_size {
             log::warn!(
-                "{file}: {} tokens, where the model has embeddings for {vocab_size}; a file that \
-                 is cut off or another model's gives poor answers",
-                self.len()
+                "{file}: {}, where the model has embeddings for {vocab_size}; a truncated file \
+                 or one of another model gives poor answers",
+                counted(self.len(), "token")
             );
         }
         Ok(())

@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What a record calls moments in eight bits.
+/// The record's name for moments in 8 bits.
 const BLOCKS: &str = "blocks";
 
 /// The moments of one parameter.
@@ -41,7 +41,7 @@ struct Stored {
 pub struct Adam {
     pub weight_decay: f64,
     pub layer_decay: LayerDecay,
-    /// What moments are stored in: those of matrices, if it is eight bits.
+    /// The storage format of moments; 8 bits applies to matrices only.
     pub format: OptimizerMoments,
     moments: BTreeMap<String, Stored>,
 }
@@ -56,14 +56,14 @@ impl Adam {
         }
     }
 
-    /// The same with moments stored in this format.
+    /// The same optimiser with moments in this format.
     pub fn with_moments(mut self, format: OptimizerMoments) -> Self {
         self.format = format;
         self
     }
 
-    /// Makes the moments of every trained parameter that has none yet: zeros. Without it they come
-    /// with the first update, and a step that does not fit is found out one step late.
+    /// Creates zero moments for every trained parameter without any. Otherwise they are created in the first
+    /// update, and a step that does not fit in memory is detected one step late.
     pub fn begin(&mut self, model: &impl Module, tasks: &[String]) {
         for_each_parameter(model, tasks, |parameter| {
             if parameter.trained && !self.moments.contains_key(parameter.name) {
@@ -78,11 +78,10 @@ impl Adam {
         });
     }
 
-    /// Updates every trained parameter; what has no gradient has one of zeros.
+    /// Updates every trained parameter; a parameter without a gradient is updated with zeros.
     ///
-    /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the
-    /// layer factor; roundings are drawn by `seed`. The f16 copies of the weights are written with
-    /// them.
+    /// `clip_factor` `[1]` scales the gradients; `learning_rate` is the schedule's, before the layer factor;
+    /// `seed` determines stochastic rounding. Also writes the f16 copies of the weights.
     pub fn update<M: HalfWeights>(
         &mut self,
         mut model: M,
@@ -117,14 +116,14 @@ impl Adam {
         model
     }
 
-    /// Bytes of all moments.
+    /// Total bytes of the moments.
     pub fn bytes(&self) -> u64 {
         let bytes = self.moments.values().map(|stored| stored.moments.bytes());
         bytes.sum()
     }
 
-    /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>` in f32, or both as
-    /// `mv/<parameter>` in words, or, in eight bits, as `blocks/<parameter>`, `[words]`.
+    /// The moments as tensors of a record: `m/<parameter>` and `v/<parameter>` in f32; or both in one tensor
+    /// of words, `mv/<parameter>` in bf16 and `blocks/<parameter>`, `[words]`, in 8 bits.
     pub fn stored(&self) -> Vec<burn_pack::Tensor> {
         self.moments
             .iter()
@@ -143,7 +142,7 @@ impl Adam {
             .collect()
     }
 
-    /// Takes the moments of `model`'s parameters from a record that [`stored`](Self::stored) made.
+    /// Loads the moments of `model`'s parameters from a record written from [`stored`](Self::stored).
     pub fn load(
         &mut self,
         model: &impl Module,
@@ -212,13 +211,13 @@ fn load_moments(
     })
 }
 
-/// Weight decay spares biases and LayerNorm's parameters.
+/// Weight decay excludes biases and the parameters of LayerNorm.
 fn decays(name: &str) -> bool {
-    // Also `output_bias`, over the vocabulary.
+    // Including `output_bias`, over the vocabulary.
     !name.ends_with("bias") && !name.contains("layer_norm")
 }
 
-/// Takes the parameters out of the model and updates them group by group.
+/// Takes the parameters out of the model and updates them in groups.
 struct Update<'a> {
     adam: &'a mut Adam,
     tasks: &'a [String],
@@ -227,19 +226,19 @@ struct Update<'a> {
     learning_rate: f64,
     seed: StepSeed,
     path: Vec<String>,
-    /// Parameters of the model so far, trained or not.
+    /// Number of the model's parameters visited so far, trained or not.
     number: usize,
-    /// By whether they have an f16 copy and moments in eight bits: a launch takes one kind.
+    /// By whether they have an f16 copy and 8-bit moments: a launch handles one kind.
     waiting: [Vec<Waiting>; 4],
     weights: Weights,
-    /// Of the weights as they are in the model or were updated.
+    /// f16 copies of the weights, old or updated.
     copies: HashMap<ParamId, Tensor<2>>,
 }
 
 /// Updated parameters, `[elements]` each, and their shapes.
 type Weights = HashMap<ParamId, (Tensor<1>, Vec<usize>)>;
 
-/// A parameter that waits for its group to be full.
+/// A parameter waiting for its group to be complete.
 struct Waiting {
     id: ParamId,
     name: String,
@@ -291,8 +290,8 @@ impl ModuleMapper for Update<'_> {
         self.number += 1;
         let gradient = match self.gradients.take::<D>(id) {
             Some(gradient) => gradient,
-            // A head whose task has no example in the batch. In the reference every head computes
-            // every example, and the loss of the others counts 0: moments and decay go on.
+            // A head whose task has no example in the batch. In the reference every head computes every
+            // example, and the other tasks' loss counts 0: moments and decay are updated.
             None if parameter.val().is_require_grad() => {
                 let elements = parameter.shape().num_elements();
                 Tensor::zeros([elements], &self.clip_factor.device())
@@ -321,7 +320,7 @@ impl ModuleMapper for Update<'_> {
         let copy = self.copies.remove(&id).map(|copy| copy.reshape([elements]));
         let is_coded = matches!(moments, Moments::EightBit(_));
         let list = usize::from(copy.is_some()) + 2 * usize::from(is_coded);
-        // The model must not hold what is updated in place.
+        // The model must not share what is updated in place.
         let parameter = parameter.map(|value| {
             let weight = value.inner().reshape([elements]);
             let nothing = Tensor::empty([0; D], &weight.device());

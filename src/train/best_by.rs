@@ -2,10 +2,10 @@
 
 use crate::eval::{dev_record::DevRecord, figures::is_loss};
 
-/// The end of the keys of thresholds, which are found among the scores but are none.
+/// Suffix of the keys of thresholds, which are among the scores but are not metrics.
 const THRESHOLD: &str = "_thresh";
 
-/// Returns whether a figure of an evaluation tells how good the model is.
+/// Whether a value in an evaluation measures how good the model is.
 pub fn is_score(key: &str) -> bool {
     !key.ends_with(THRESHOLD)
 }
@@ -40,7 +40,7 @@ impl BestBy {
         tasks.filter_map(|(_, figures)| figures.get(&self.key).copied())
     }
 
-    /// Returns whether the metric tells how good a model is.
+    /// Whether the metric measures how good a model is.
     pub fn is_score(&self) -> bool {
         is_score(&self.key)
     }

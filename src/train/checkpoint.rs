@@ -1,4 +1,4 @@
-//! Checkpoints: weights, moments and the place in the data, written beside and renamed.
+//! Checkpoints: weights, moments and the position in the data, written to a temporary folder and renamed.
 //!
 //! `checkpoint-<step>/` holds `model.bpk`, `optimizer.bpk` and `state.json`; `<step>` is the
 //! number of finished steps. A folder without `state.json`, which is written last, is not a checkpoint.
@@ -38,15 +38,15 @@ pub enum Error {
     #[error(transparent)]
     Folder(#[from] run_folder::Error),
     #[error(
-        "{path} was made with other hyper-parameters ({keys}); start with those again, or give \
-         --restart to train anew"
+        "{path} was made with other hyper-parameters ({keys}); use those again, or give --restart to train \
+         again"
     )]
     OtherRun { path: PathBuf, keys: String },
 }
 
 impl Error {
-    /// The error as one of `folder`, to which `scratch` would have been renamed: nobody knows the
-    /// other name, and nothing is left under it.
+    /// The error as one about `folder`, to which `scratch` would have been renamed: the user does not know
+    /// the other name, and nothing remains there.
     fn in_place(self, scratch: &Path, folder: &Path) -> Self {
         let named = |path: PathBuf| match path.strip_prefix(scratch) {
             Ok(rest) => folder.components().chain(rest.components()).collect(),
@@ -75,9 +75,9 @@ impl Error {
     }
 }
 
-/// Makes a checkpoint. It takes the place of one of the same step only once it is whole; an
-/// attempt that fails leaves nothing, an interrupted one a `.tmp` or `.old` folder, which
-/// [`run_folder::tidy`] removes. `note` hears what stood in its way and is kept.
+/// Saves a checkpoint. It replaces one of the same step only once it is complete. A failed attempt leaves
+/// nothing; an interrupted one leaves a `.tmp` or `.old` folder, which [`run_folder::tidy`] removes. `note`
+/// is told what was in the way and is kept.
 pub fn save(
     model_dir: &Path,
     model: &impl Module,
@@ -91,7 +91,7 @@ pub fn save(
     let replaced = model_dir.join(format!("checkpoint-{}.old", state.step));
     run_folder::make_way(model_dir, state.step, note)?;
     if let Err(error) = write(&scratch, model, tasks, adam, state) {
-        // What is half written would only hold the space that is lacking.
+        // A partly written checkpoint would only occupy scarce space.
         if let Err(error) = fs::remove_dir_all(&scratch) {
             log::warn!("{}: not removed: {error}", scratch.display());
         }
@@ -171,8 +171,7 @@ pub fn prune(model_dir: &Path, keep: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The newest checkpoint that is whole, with its state. A damaged one is reported through `note`,
-/// moved out of the way and kept.
+/// The newest intact checkpoint, with its state. A damaged one is reported to `note`, moved aside and kept.
 pub fn newest(
     model_dir: &Path,
     note: &mut dyn FnMut(String),
@@ -186,11 +185,11 @@ pub fn newest(
     Ok(None)
 }
 
-/// Moves a damaged checkpoint out of the way, and says so.
+/// Moves a damaged checkpoint aside, and reports it.
 pub fn set_aside(folder: &Path, damage: &str, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let aside = run_folder::aside(folder, "damaged");
     note(format!(
-        "{}: {damage}; passed over and kept as {}",
+        "{}: {damage}; skipped and kept as {}",
         folder.display(),
         aside.display()
     ));

@@ -30,7 +30,9 @@ pub enum Error {
     Weights(#[from] best_weights::Error),
     #[error("keep_best={key}: the evaluation has no such figure; give one of {known}")]
     NoFigure { key: String, known: String },
-    #[error("keep_best={key}: a threshold, which no weights are better by; give one of {known}")]
+    #[error(
+        "keep_best={key}: a threshold, which does not measure how good weights are; give one of {known}"
+    )]
     Threshold { key: String, known: String },
 }
 

@@ -1,5 +1,5 @@
-//! Who holds a lock, as the locked file says: a process and its machine. The lock itself is the system's;
-//! this is for people, so that they know what to look for.
+//! The holder of a lock, as recorded in the locked file: a process and its machine. The system enforces the
+//! lock; the record only tells people where to look.
 
 use std::{
     env, fmt,
@@ -7,17 +7,17 @@ use std::{
     io::{Read, Seek, Write},
 };
 
-/// The longest text that is read; ours are shorter.
+/// The longest text to read; ours are shorter.
 const LONGEST: u64 = 128;
 
-/// Where Linux tells the machine's name.
+/// Where Linux provides the host name.
 const HOST_FILE: &str = "/proc/sys/kernel/hostname";
 
 /// A process, shown as `process 4711 on node7`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     process: u32,
-    /// The machine's name, if the system tells it.
+    /// The host name, if the system provides it.
     host: Option<String>,
 }
 
@@ -32,13 +32,13 @@ impl Holder {
         }
     }
 
-    /// Whoever has signed the file, if it can be read.
+    /// The holder recorded in the file, if readable.
     pub fn of(file: &File) -> Option<Self> {
         Self::parse(&text_of(file)?)
     }
 
-    /// Writes itself into a file that is empty or was signed before. That nothing can be written there is
-    /// no reason not to work.
+    /// Writes the holder into a file that is empty or has an earlier record. Ignores failures, which do not
+    /// affect the lock.
     pub fn sign(&self, mut file: &File) {
         let ours = |text: &String| text.is_empty() || Self::parse(text).is_some();
         if text_of(file).as_ref().is_some_and(ours) {
@@ -76,7 +76,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The text of a file, from its beginning; `None` of one that is longer, or no text.
+/// The text at the start of a file; `None` if it is longer, or not text.
 fn text_of(mut file: &File) -> Option<String> {
     let mut text = String::new();
     file.rewind().ok()?;
@@ -84,7 +84,7 @@ fn text_of(mut file: &File) -> Option<String> {
     ((read as u64) < LONGEST).then_some(text)
 }
 
-/// The name of a machine, if it may be one.
+/// A host name, if the text can be one.
 fn name_of(told: &str) -> Option<String> {
     let name = told.trim_end();
     let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);

@@ -1,14 +1,15 @@
 //! How a batch is split so that a training step fits a memory budget.
 //!
 //! A step holds weights, two moments and gradients of every trained parameter, whatever the batch;
-//! and activations in proportion to the tokens computed at once. Where those do not fit, layers are
-//! recomputed in the backward pass (a third more work), and the batch is computed in micro-batches
-//! whose gradients are summed to the same batch.
+//! and activations in proportion to the tokens computed at once. If they do not fit, layers are recomputed in
+//! the backward pass (a third more work), and the batch is split into micro-batches whose gradients are
+//! summed.
 
 use std::fmt;
 
 use crate::{
     config::{EncoderConfig, GradientCheckpointing, OptimizerMoments},
+    counted::counted,
     device::ByteSize,
     kernels::{
         adam::block_moments,
@@ -21,40 +22,39 @@ use crate::{
 
 const FLOAT: u64 = size_of::<f32>() as u64;
 
-/// Fewer tokens at once than this leave a GPU idle, so that recomputing layers is the better trade.
+/// A GPU is idle with fewer tokens than this at once, so recomputing layers is the better trade.
 const FEW_TOKENS: u64 = 2_048;
 
-/// What the allocator holds beyond the tensors alive, in hundredths: its pages are not all full.
+/// Memory reserved by the allocator as a percentage of the live tensors: pages are not all full.
 const ALLOCATOR_PERCENT: u64 = 105;
 
-/// The page that a GPU's allocator cuts buffers of at most 64 KiB from (biases, norms, sums), taken whole
-/// with the first of them. Those of ELECTRA-Large, 5 MB with moments and gradients, fit one.
+/// The page from which a GPU's allocator takes buffers of at most 64 KiB (biases, norms, sums), reserved with
+/// the first of them. Those of ELECTRA-Large, 5 MB with moments and gradients, fit in one.
 const SMALL_BUFFERS: u64 = 8 << 20;
 
-/// What a device can hold, in bytes unless said otherwise; `None` if it does not tell or has no limit of its own.
+/// What a device can hold, in bytes unless stated otherwise; `None` if unknown or unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryLimits {
-    /// All that training may hold.
+    /// Total for training.
     pub budget: Option<u64>,
-    /// One tensor.
+    /// For one tensor.
     pub tensor: Option<u64>,
-    /// Tokens at once, more of which would take a slow device too long: its driver ends launches of
-    /// some seconds.
+    /// Tokens at once; more would take a slow device so long that its driver aborts the launch.
     pub tokens: Option<usize>,
 }
 
 /// How a batch is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// Features computed at once.
+    /// Features in a micro-batch.
     pub micro_batch_size: usize,
-    /// Keep only each layer's input, and compute the rest again.
+    /// Whether to keep only each layer's input and recompute the rest.
     pub recompute_layers: bool,
-    /// Bytes that a step needs at most.
+    /// Maximum bytes of a step.
     pub bytes: u64,
 }
 
-/// Why not even the fewest rows at once can be computed.
+/// Why not even the smallest micro-batch fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TooLarge {
     /// What a step computes, and how many at once.
@@ -63,11 +63,11 @@ pub struct TooLarge {
     tokens: usize,
     needed: u64,
     limit: Limit,
-    /// How else to need less.
+    /// Other ways to need less memory.
     advice: &'static str,
 }
 
-/// What is exceeded.
+/// The limit that is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
     Budget(u64),
@@ -77,13 +77,13 @@ enum Limit {
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (row, rows, tokens) = (self.row, self.rows, self.tokens);
+        let (row, rows, tokens) = (self.row, self.rows, counted(self.tokens, "token"));
         let needed = ByteSize(self.needed);
         match rows {
-            1 => write!(out, "a step of one {row} of {tokens} tokens needs {needed}")?,
+            1 => write!(out, "a step of one {row} of {tokens} needs {needed}")?,
             _ => write!(
                 out,
-                "a step of {rows} {row}s of {tokens} tokens at once needs {needed}"
+                "a step of {rows} {row}s of {tokens} at once needs {needed}"
             )?,
         }
         match self.limit {
@@ -110,23 +110,23 @@ impl fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-/// What an allocator reserves at most for tensors of so many bytes.
+/// The most that an allocator reserves for tensors of `held` bytes.
 pub fn reserved(held: u64) -> u64 {
     (held.saturating_mul(ALLOCATOR_PERCENT) / 100).saturating_add(SMALL_BUFFERS)
 }
 
-/// A batch that is to be computed.
+/// A batch to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub batch: usize,
     /// Tokens of the longest row.
     pub longest: usize,
     pub checkpointing: GradientCheckpointing,
-    /// Rows at once, if they were given.
+    /// Requested micro-batch size.
     pub micro_batch_size: Option<usize>,
 }
 
-/// What a training step is made of.
+/// What a training step consists of.
 #[derive(Debug, Clone)]
 pub struct Footprint<'a> {
     pub encoder: &'a EncoderConfig,
@@ -134,9 +134,9 @@ pub struct Footprint<'a> {
     pub arithmetic: Arithmetic,
     /// Format of the optimiser's moments.
     pub moments: OptimizerMoments,
-    /// Elements of all parameters.
+    /// Total number of parameters.
     pub parameters: u64,
-    /// Elements of those that are trained.
+    /// Number of trained parameters.
     pub trained: u64,
     /// Layers that are trained.
     pub trained_layers: usize,
@@ -145,8 +145,8 @@ pub struct Footprint<'a> {
 }
 
 impl Footprint<'_> {
-    /// Bytes that stay alive for a whole step: weights, moments, gradients, and the largest
-    /// parameter once more while its gradient is summed.
+    /// Bytes that stay alive throughout a step: weights, moments, gradients, and a second copy of the largest
+    /// parameter's gradient while it is summed.
     pub fn state(&self) -> u64 {
         let table = (self.encoder.vocab_size * self.encoder.embedding_size) as u64;
         let copies = match (self.arithmetic.layers, self.arithmetic.bf16) {
@@ -158,8 +158,8 @@ impl Footprint<'_> {
         copies + self.moments() + FLOAT * (self.parameters + self.trained + table)
     }
 
-    /// Bytes of the moments. In eight bits those of the tables and of the layers' vectors are f32; a
-    /// head's few, too, which are not counted.
+    /// Bytes of the moments. With 8 bits, those of the tables and of the layers' vectors stay f32; so do
+    /// those of the heads' few vectors, which are not counted.
     fn moments(&self) -> u64 {
         if self.moments != OptimizerMoments::EightBit {
             return self.moments.bytes() * self.trained;
@@ -177,15 +177,15 @@ impl Footprint<'_> {
         OptimizerMoments::F32.bytes() * whole + size_of::<u32>() as u64 * words as u64
     }
 
-    /// Bytes of the activations of `tokens` tokens, at the moment when most of them live: the
-    /// backward pass of the heads, or that of a layer.
+    /// Bytes of the activations of `tokens` tokens at their peak: the backward pass of the heads, or that of
+    /// a layer.
     pub fn activations(&self, tokens: u64, recompute_layers: bool) -> u64 {
         let size = self.arithmetic.layers.size() as u64;
         let hidden = self.encoder.hidden_size as u64;
-        // The heads' inner layer of the tokens and its gradient; the hidden states, the four parts
-        // of their gradient and its sum.
+        // The heads' inner layer and its gradient; the hidden states, the four parts of their gradient and
+        // its sum.
         let heads = size * (2 * head::HIDDEN as u64 + 6 * hidden);
-        // The states come from the encoder and their gradient goes back to it in f32.
+        // The states arrive from the encoder, and their gradient returns to it, in f32.
         let passed = match self.arithmetic.layers {
             Element::F32 => 0,
             Element::F16 => 2 * FLOAT * hidden,
@@ -193,7 +193,7 @@ impl Footprint<'_> {
         self.activations_with(heads + passed, tokens, recompute_layers)
     }
 
-    /// The same where the backward pass of what stands on the encoder holds `heads` bytes of each token.
+    /// The same if the backward pass of whatever follows the encoder needs `heads` bytes per token.
     pub fn activations_with(&self, heads: u64, tokens: u64, recompute_layers: bool) -> u64 {
         let size = self.arithmetic.layers.size() as u64;
         let hidden = self.encoder.hidden_size as u64;
@@ -203,16 +203,17 @@ impl Footprint<'_> {
         // sums before the layer norms, the first norm's result, and the inner layer before and
         // after its activation.
         let layer = size * (8 * hidden + 2 * inner);
-        // On their way through a layer: gradients, one of the inner width and four of the hidden; or
-        // two of the hidden width beside the f32 copies of both operands, of one transposed too.
+        // Temporaries of a layer: gradients, one of the inner width and four of the hidden; or two of the
+        // hidden width beside f32 copies of both operands, one of them transposed too.
         let passing = match self.widens() {
             false => size * (inner + 4 * hidden),
             true => size * 2 * hidden + FLOAT * (2 * inner + hidden),
         };
-        // Shares of the layer norms' gradients that wait: two rows for a slice of the tokens.
+        // Partial sums of the layer norms' gradients before their reduction: two rows per slice of the
+        // tokens.
         let waiting = AT_ONCE as u64 * 2 * FLOAT * hidden / NormPass::SLICE as u64;
         let passing = passing + waiting;
-        // The largest left and the largest right operand as bf16, which are kept.
+        // The largest left and right operands as bf16, which are kept.
         let packed = match self.arithmetic.bf16 {
             None => 0,
             Some(_) => 2 * (inner + inner.max(hidden)),
@@ -225,15 +226,15 @@ impl Footprint<'_> {
         tokens.saturating_mul(kept + packed + heads.max(computed))
     }
 
-    /// Whether Burn's own matmul may compute the gradient of a weight from operands in f16: it takes
-    /// copies in f32.
+    /// Whether Burn's own matmul may compute the gradient of a weight from f16 operands, which it copies to
+    /// f32.
     fn widens(&self) -> bool {
         let forms = self.arithmetic.half.left_transposed;
         let is_burns = forms.small.is_none() || forms.large.is_none();
         self.arithmetic.layers == Element::F16 && is_burns
     }
 
-    /// Bytes of a step that computes `features` features at once.
+    /// Bytes of a step with micro-batches of `features` features.
     pub fn needed(&self, features: usize, recompute_layers: bool) -> u64 {
         let tokens = (features * self.longest) as u64;
         let activations = self.activations(tokens, recompute_layers);
@@ -251,8 +252,8 @@ impl Footprint<'_> {
         (features * self.longest * widest) as u64
     }
 
-    /// The plan for batches of `batch` features: as many at once as fit, and layers recomputed
-    /// if otherwise too few would. Without limits, all at once.
+    /// The plan for batches of `batch` features: the largest micro-batch that fits, with recomputed layers if
+    /// it would otherwise be too small. Without limits, the whole batch.
     pub fn plan(
         &self,
         batch: usize,
@@ -277,9 +278,9 @@ impl Footprint<'_> {
 }
 
 impl Wanted {
-    /// As many rows at once as fit, and layers recomputed if otherwise too few would; without limits, all
-    /// at once. `needed` says the bytes of a step with so many at once, with layers recomputed or not, and
-    /// `largest` those of its largest tensor. `None` if not even one row fits.
+    /// The largest micro-batch that fits, with recomputed layers if it would otherwise be too small; the
+    /// whole batch without limits. `needed` gives the bytes of a step for a micro-batch size, with or without
+    /// recomputation, and `largest` those of its largest tensor. `None` if not even one row fits.
     pub fn fit(
         self,
         limits: MemoryLimits,
@@ -330,8 +331,8 @@ impl Wanted {
         whole.filter(enough).or(recomputed).or(whole)
     }
 
-    /// Why [`fit`](Self::fit) with the same has found no plan; with what a row is called, and how to need
-    /// less besides.
+    /// Why [`fit`](Self::fit) found no plan with the same arguments, for a message: `row` is what a row is
+    /// called, and `advice` another way to need less.
     pub fn too_large(
         self,
         limits: MemoryLimits,
@@ -475,7 +476,7 @@ mod tests {
             moments,
             ..large(&encoder)
         });
-        // The tables and 24 × (9 × 1,024 + 4,096) values of vectors stay: 31,036 × 1,024 + 319,488 of
+        // The tables and 24 × (9 × 1,024 + 4,096) values of vectors stay f32: 31,036 × 1,024 + 319,488 of
         // 336,000,000. The others are 296,777 blocks of 514 words instead of 1,024 values of 8 bytes.
         assert_eq!(whole.state() - eight_bit.state(), 296_777 * (8_192 - 2_056));
         let plan = |footprint: &Footprint, gibibytes: u64| {
@@ -484,10 +485,10 @@ mod tests {
         };
         assert!(plan(&halved, 4).is_err());
         assert!(plan(&eight_bit, 4).unwrap().micro_batch_size >= 2);
-        // More at once in five than with moments in bfloat16.
+        // A larger micro-batch fits in five than with moments in bfloat16.
         let at_once = |footprint| plan(footprint, 5).unwrap().micro_batch_size;
         assert!(at_once(&eight_bit) >= at_once(&halved) + 3);
-        // Of frozen layers nothing is counted: the top one has 12,582,912 values in matrices.
+        // Frozen layers are not counted: the top layer has 12,582,912 values in matrices.
         let top = |moments| Footprint {
             moments,
             trained: 12_596_224,
@@ -532,7 +533,7 @@ mod tests {
         };
         let shaders = MatmulTilings::all(MatmulTiling::Tiled { quarters: 1 });
         let full = activations(Element::F32, shaders);
-        // But for the layer norms' shares, which are f32 in both.
+        // Except the layer norms' partial sums, which are f32 in both.
         let shares = 512 * AT_ONCE as u64 * 2 * FLOAT * 1024 / NormPass::SLICE as u64;
         let half = (full - shares) / 2 + shares;
         assert_eq!(activations(Element::F16, shaders), half);

@@ -1,18 +1,18 @@
-//! Which parameters have moments in eight bits where a run asks for them.
+//! Which parameters have 8-bit moments if a run requests them.
 
 use crate::config::OptimizerMoments;
 
-/// Values of the smallest matrix that has.
+/// Size of the smallest matrix with 8-bit moments.
 const SMALLEST: usize = 4_096;
 
-/// What the moments of a parameter are stored in. In eight bits only those of matrices are, which are
-/// most of a model; small ones and vectors would bring nothing.
+/// The storage format of a parameter's moments. Only matrices, which are most of a model, use 8 bits; small
+/// matrices and vectors would save nothing.
 ///
-/// The tables that tokens are looked up in keep f32, as Dettmers et al. (2021) advise: a row has a
-/// gradient only where its token is in the batch, so that rare ones differ most from those beside them.
+/// Embedding tables stay f32, as Dettmers et al. (2021) advise: a row has a gradient only if its token is in
+/// the batch, so that rare tokens differ most from their neighbours.
 pub fn format_of(format: OptimizerMoments, name: &str, shape: &[usize]) -> OptimizerMoments {
     let elements: usize = shape.iter().product();
-    // Codes come four to a word.
+    // Four codes share a word.
     let is_matrix = shape.len() > 1 && elements >= SMALLEST && elements.is_multiple_of(4);
     match format {
         OptimizerMoments::EightBit if is_table(name) || !is_matrix => OptimizerMoments::F32,
@@ -113,7 +113,7 @@ mod tests {
             all += elements;
             let is_coded = format_of(OptimizerMoments::EightBit, parameter.name, parameter.shape)
                 == OptimizerMoments::EightBit;
-            // What the plan takes for coded.
+            // What the plan assumes to be in 8 bits.
             if parameter.name.starts_with("heads.") && !is_coded {
                 head += elements;
             }
@@ -148,8 +148,8 @@ mod tests {
             held(OptimizerMoments::EightBit),
             plan(OptimizerMoments::EightBit),
         );
-        // Besides, two words for each block, of which the last of a matrix may not be whole; and the
-        // vectors that belong to no layer: two of the embeddings' width, one of the layers'.
+        // Plus two words per block, of which the last one of a matrix may be incomplete; and the vectors
+        // outside the layers: two of the embeddings' width, one of the layers'.
         let apart = 6 * (head + 2 * 128 + 64) + 8 * 20;
         println!("held {held}, planned {plan}, of f32 {}", 8 * all);
         assert!(

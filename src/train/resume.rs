@@ -1,4 +1,4 @@
-//! Which checkpoint a run goes on from, and the model as it is there.
+//! Finds the checkpoint that a run resumes from, and loads the model.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::{
     progress::Progress,
 };
 
-/// A run where it goes on.
+/// The state from which a run continues.
 pub struct Start<M> {
     pub model: M,
-    /// Steps that are finished.
+    /// Completed steps.
     pub step: u64,
-    /// As the checkpoint kept it.
+    /// From the checkpoint.
     pub loss_scale: Option<LossScale>,
 }
 
-/// The newest checkpoint's model, whose moments `adam` gets; without a checkpoint, what `build` makes of
-/// nothing stored.
+/// Loads the newest checkpoint's model, and its moments into `adam`; without a checkpoint, calls `build`
+/// without a stored record.
 ///
 /// # Errors
 /// If a checkpoint belongs to another run or cannot be read, or the model cannot be built.
@@ -50,7 +50,7 @@ pub fn start<M: Module, E: From<Error> + From<parameters::Error>>(
     let (mut weights, mut moments) = checkpoint::open(&folder, &state, hparams)?;
     let model = build(Some(&mut weights))?;
     adam.load(&model, tasks, &mut moments)?;
-    progress.note(&format!("going on from {}", folder.display()));
+    progress.note(&format!("resuming from {}", folder.display()));
     Ok(Start {
         model,
         step: state.step,

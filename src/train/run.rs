@@ -25,6 +25,7 @@ use super::{
     saver::{self, Saver},
     schedule::Schedule,
     step::{StepGradients, StepSettings, step_gradients, step_share, sum_shares},
+    step_failure::StepFailure,
     watch::{self, Watch},
 };
 use crate::{
@@ -67,18 +68,11 @@ pub enum Error {
     Course(#[from] course::Error),
     #[error(transparent)]
     Record(#[from] record::WriteError),
-    #[error("step {step}: {source}; {advice}")]
-    Device {
-        step: u64,
-        source: DeviceError,
-        advice: &'static str,
-    },
+    #[error(transparent)]
+    Device(#[from] StepFailure),
     #[error("stopped after step {step} of {steps}")]
     Stopped { step: u64, steps: u64 },
 }
-
-const DEVICE_ADVICE: &str =
-    "start the same command again to go on from the last checkpoint, or give --device cpu";
 
 /// The losses of several tasks by name; one task's is that of the step.
 fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f64>>> {
@@ -86,14 +80,6 @@ fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f
         .iter()
         .map(|&loss| Some(loss).filter(|loss| loss.is_finite()));
     (tasks.len() > 1).then(|| tasks.iter().cloned().zip(finite).collect())
-}
-
-fn device_error(step: u64, source: DeviceError) -> Error {
-    Error::Device {
-        step,
-        source,
-        advice: DEVICE_ADVICE,
-    }
 }
 
 fn course_of(seen: Seen) -> Course {
@@ -362,8 +348,8 @@ impl Run<'_> {
             match computed {
                 // The others have these sums, too: a rank that fails now cannot compute its share again.
                 Ok(share) => {
-                    return sum_shares(model, share, self.ranks, step, settings)
-                        .map_err(|source| device_error(step, source));
+                    let summed = sum_shares(model, share, self.ranks, step, settings);
+                    return Ok(summed.map_err(|source| StepFailure { step, source })?);
                 }
                 Err(error) => *micro_batch_size = self.smaller(&parts, step, error, progress)?,
             }
@@ -380,17 +366,10 @@ impl Run<'_> {
         progress: &Progress,
     ) -> Result<usize, Error> {
         let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
-        if failed < 2 || !error.maybe_out_of_memory(self.device) {
-            return Err(device_error(step, error));
-        }
-        log::warn!("step {step}: {error}");
-        // What the failed attempt held goes back to the driver.
-        self.device.memory_cleanup();
-        let half = failed.div_ceil(2);
-        progress.note(&format!(
-            "step {step}: the device could not compute {failed} features at once, most often for \
-             lack of memory; going on with {half}"
-        ));
-        Ok(half)
+        let failure = StepFailure {
+            step,
+            source: error,
+        };
+        Ok(failure.half_of(failed, "features", self.device, progress)?)
     }
 }

@@ -1,5 +1,5 @@
-//! What a run writes into its model folder: how its leftovers are told from what others put there,
-//! and how it is removed without touching that.
+//! What a run writes into its model folder: distinguishes its leftovers from foreign files, and removes them
+//! without touching those.
 
 use std::{
     ffi::OsStr,
@@ -26,7 +26,7 @@ const FILES: [&str; 6] = [
     super::run_lock::INSIDE,
 ];
 
-/// How the names of files begin that are written beside their place.
+/// Prefix of temporary files.
 const TEMPORARY: &str = ".electra-";
 
 /// The log of a run's steps.
@@ -35,13 +35,13 @@ pub const TRAIN_LOG: &str = step_record::FILE;
 /// The log of the evaluations between them.
 pub const EVAL_LOG: &str = dev_record::FILE;
 
-/// The folder of the weights that do best on the dev files, a model of its own.
+/// The folder of the weights with the best dev scores, a model in its own right.
 pub const BEST: &str = "best";
 
-/// The files in it: the last is what a checkpoint leads back to.
+/// Its files; the last one is restored when a run resumes from a checkpoint.
 const OF_BEST: [&str; 4] = ["model.bpk", "config.json", "vocab.txt", BEFORE_BEST];
 
-/// The best weights when the last checkpoint was saved, if others have taken their place.
+/// The best weights when the last checkpoint was saved, if replaced since.
 pub const BEFORE_BEST: &str = "before.bpk";
 
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// `path` with `.word`, or with the first of `.word2`, `.word3`, … that is free.
+/// `path` with `.word`, or with the first free one of `.word2`, `.word3`, …
 pub fn aside(path: &Path, word: &str) -> PathBuf {
     let named = |number: usize| {
         let mut name = path.as_os_str().to_owned();
@@ -78,18 +78,18 @@ pub fn aside(path: &Path, word: &str) -> PathBuf {
         .unwrap_or_else(|| named(1))
 }
 
-/// What a name in a model folder stands for.
+/// The meaning of a name in a model folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A checkpoint's place, whole or not.
+    /// A checkpoint, complete or not.
     Checkpoint,
-    /// On its way to be a checkpoint.
+    /// A checkpoint being written.
     Scratch,
-    /// On its way out.
+    /// A checkpoint being replaced.
     Replaced,
-    /// Kept for whoever wants to know what happened to it.
+    /// Kept so that the user can inspect the damage.
     Damaged,
-    /// Half a file.
+    /// A partly written file.
     Temporary,
     /// The folder of the best weights.
     Best,
@@ -130,14 +130,13 @@ impl Kind {
     }
 }
 
-/// Whether a path below a model folder is one that a run writes.
+/// Whether a run writes a file at this path below a model folder.
 pub fn is_of_run(below: &Path) -> bool {
     let first = below.components().next();
     first.is_some_and(|first| Kind::of(first.as_os_str()) != Kind::Foreign)
 }
 
-/// Whether a file of this name is one that was never finished: ours, or a record's
-/// (`model.bpk.<process>-<number>.tmp`).
+/// Whether a file of this name is unfinished: ours, or a record's (`model.bpk.<process>-<number>.tmp`).
 fn is_temporary(name: &str) -> bool {
     let record = |name: &str| {
         let (file, rest) = name.strip_suffix(".tmp")?.rsplit_once(".bpk.")?;
@@ -148,7 +147,7 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with(TEMPORARY) || record(name).is_some()
 }
 
-/// Entries of a folder, in the order of their names; none if it is not there.
+/// Entries of a folder, sorted by name; none if it does not exist.
 fn entries(folder: &Path) -> Vec<(Kind, PathBuf)> {
     let mut entries: Vec<_> = fs::read_dir(folder)
         .into_iter()
@@ -168,11 +167,11 @@ fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
-/// Removes what a save or a pruning that was killed has left in a model folder. Whoever calls this
-/// holds the run's lock: nobody else writes there.
+/// Removes what a killed save or pruning left in a model folder. The caller must hold the run's lock, so
+/// nothing else writes there.
 ///
 /// # Errors
-/// When something cannot be removed.
+/// If something cannot be removed.
 pub fn tidy(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut removed = Vec::new();
     let mut bytes = 0;
@@ -215,8 +214,8 @@ pub fn tidy(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error>
     Ok(())
 }
 
-/// Removes a folder with a checkpoint's files, and tells whether it is gone: one that holds anything
-/// else stays as it is.
+/// Removes a folder with a checkpoint's files, and returns whether it is gone: one with anything else is left
+/// as it is.
 fn remove_checkpoint(
     folder: &Path,
     bytes: &mut u64,
@@ -232,8 +231,8 @@ fn remove_checkpoint(
     )
 }
 
-/// Removes a folder that holds nothing but these files and half ones, and tells whether it is gone; what
-/// else there is makes it `stay`.
+/// Removes a folder that contains only these files and partly written ones, and returns whether it is gone;
+/// anything else makes it `stay`.
 fn remove_known(
     folder: &Path,
     known: &[&str],
@@ -269,16 +268,15 @@ fn remove_known(
     Ok(true)
 }
 
-/// Sees to it that a checkpoint of `step` can be written and renamed to its place: what a killed save
-/// has left there goes, and what no run has written is moved aside, which `note` hears.
+/// Ensures that a checkpoint of `step` can be written and renamed into place: removes what a killed save
+/// left, and moves foreign files aside, which it reports to `note`.
 ///
 /// # Errors
-/// When something cannot be removed or renamed.
+/// If something cannot be removed or renamed.
 pub fn make_way(model_dir: &Path, step: u64, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     for ending in ["", ".tmp", ".old"] {
         let path = model_dir.join(format!("checkpoint-{step}{ending}"));
-        // A save takes the place of an earlier checkpoint by itself, so that one of them is there
-        // whenever it is killed.
+        // Saving replaces an earlier checkpoint by itself, so that one of them exists at any moment.
         if ending.is_empty() && is_folder(&path) && is_file(&path.join(state::STATE)) {
             continue;
         }
@@ -287,11 +285,10 @@ pub fn make_way(model_dir: &Path, step: u64, note: &mut dyn FnMut(String)) -> Re
     Ok(())
 }
 
-/// Frees a name that a run needs: a folder of a checkpoint's files is removed, anything else moved
-/// aside.
+/// Frees a name that a run needs: removes a folder with a checkpoint's files, and moves anything else aside.
 ///
 /// # Errors
-/// When it cannot be removed or renamed.
+/// If it cannot be removed or renamed.
 pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let is_gone = remove_checkpoint(path, &mut 0, &mut |_| {})?;
     if is_gone || path.symlink_metadata().is_err() {
@@ -308,11 +305,10 @@ pub(super) fn free(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
     Ok(())
 }
 
-/// Removes a checkpoint. It is no checkpoint from the first moment on, so that a kill leaves none
-/// that is half there.
+/// Removes a checkpoint. It stops being a checkpoint at once, so that a kill never leaves a partial one.
 ///
 /// # Errors
-/// When it cannot be renamed or removed.
+/// If it cannot be renamed or removed.
 pub fn discard(checkpoint: &Path) -> Result<(), Error> {
     let leaving = checkpoint.with_extension("old");
     free(&leaving, &mut |note| log::warn!("{note}"))?;
@@ -320,7 +316,7 @@ pub fn discard(checkpoint: &Path) -> Result<(), Error> {
     fs::remove_dir_all(&leaving).map_err(io("removing", &leaving))
 }
 
-/// Checkpoints that were set aside as damaged, in the order of their names.
+/// Checkpoints that were set aside as damaged, sorted by name.
 pub fn damaged(model_dir: &Path) -> Vec<PathBuf> {
     let entries = entries(model_dir).into_iter();
     entries
@@ -329,11 +325,11 @@ pub fn damaged(model_dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Removes everything that a run has written into its model folder, and the folder if nothing else
-/// is in it; what else is there is said.
+/// Removes everything that a run has written into its model folder, and the folder if it is then empty;
+/// reports anything else in it.
 ///
 /// # Errors
-/// When something cannot be removed.
+/// If something cannot be removed.
 pub fn remove(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
     let mut stays = Vec::new();
     let mut bytes = 0;
@@ -355,7 +351,7 @@ pub fn remove(model_dir: &Path, note: &mut dyn FnMut(String)) -> Result<(), Erro
     }
     if stays.is_empty() {
         if !is_folder(model_dir) {
-            // Not there, or a link to a folder, which is not the run's.
+            // Missing, or a link to a folder, which is not the run's.
             return Ok(());
         }
         fs::remove_dir(model_dir).map_err(io("removing", model_dir))?;
@@ -384,8 +380,8 @@ pub fn foreign_model(model_dir: &Path) -> Option<PathBuf> {
     found.find(|path| !trained && model.iter().any(|name| path.ends_with(name)))
 }
 
-/// The log in a folder that a training run would empty though none wrote it: one that is no plain file
-/// or, as `is_foreign` tells, has no line of a log, and no checkpoint beside it.
+/// The first log in a folder that a training run would overwrite although no run wrote it: one that is not a
+/// plain file, or contains no line of a log (`is_foreign`), without a checkpoint beside it.
 pub fn foreign_log(model_dir: &Path, is_foreign: fn(&Path) -> bool) -> Option<PathBuf> {
     let entries = entries(model_dir);
     let trained = entries
@@ -397,11 +393,11 @@ pub fn foreign_log(model_dir: &Path, is_foreign: fn(&Path) -> bool) -> Option<Pa
     foreign.then_some(log)
 }
 
-/// Removes a symbolic link that stands where a file of the run's is to be, so that what is written
-/// there follows none; `note` hears of it.
+/// Removes a symbolic link in the place of a run's file, so that writing does not follow it; reports it to
+/// `note`.
 ///
 /// # Errors
-/// When it cannot be removed.
+/// If it cannot be removed.
 pub fn remove_link(path: &Path, note: &mut dyn FnMut(String)) -> io::Result<()> {
     if !path.is_symlink() {
         return Ok(());

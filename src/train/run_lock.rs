@@ -1,9 +1,9 @@
-//! One run at a time in a folder: the system's locks on two files, which end with the process
-//! whatever ends that.
+//! Allows one run at a time in a folder: system locks on two files, which end with the process however it
+//! ends.
 //!
-//! `<folder>.lock` stands beside the folder, so that it holds while the folder is made, moved aside or
-//! removed; `<folder>/.lock` stands in it, so that it holds on whatever path others come, through a
-//! link or a second mount. Who holds a lock is written in it, for people alone.
+//! `<folder>.lock` is beside the folder, so that it holds while the folder is created, moved aside or
+//! removed; `<folder>/.lock` is inside, so that it holds for every path to the folder, such as a link or a
+//! second mount. The holder's name in the file is only for people.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -18,7 +18,7 @@ use super::lock_holder::Holder;
 /// Name of the lock inside of the folder.
 pub const INSIDE: &str = ".lock";
 
-/// How often a turn is asked for, and after how long somebody is told for whom it waits.
+/// Interval between attempts, and the time after which the user is told who holds the lock.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 
@@ -32,7 +32,7 @@ pub enum Error {
     Held {
         folder: PathBuf,
         lock: PathBuf,
-        /// If it has said so.
+        /// If it is recorded.
         holder: Option<Holder>,
     },
     #[error("{lock} is no plain file; remove it, or choose another model_dir")]
@@ -46,7 +46,7 @@ pub enum Error {
     Io { lock: PathBuf, source: io::Error },
 }
 
-/// A holder behind what it is called.
+/// The holder, formatted to follow the name of what it holds.
 pub fn told(holder: &Option<Holder>) -> String {
     holder
         .as_ref()
@@ -62,7 +62,7 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock of a run's folder, which need not be there, but whose parent must.
+    /// Locks a run's folder, which need not exist; its parent must.
     pub fn take(folder: &Path) -> Result<Self, Error> {
         let mut lock = Self {
             folder: folder.into(),
@@ -75,7 +75,7 @@ impl RunLock {
         Ok(lock)
     }
 
-    /// Makes the folder if it is missing, and holds it too.
+    /// Creates the folder if it is missing, and locks it too.
     pub fn enter(&mut self) -> Result<(), Error> {
         if self.inside.is_some() {
             return Ok(());
@@ -94,21 +94,21 @@ impl RunLock {
         Ok(())
     }
 
-    /// Lets go of the folder itself, which is about to be moved or removed, and not of its place.
+    /// Releases the folder itself, which is about to be moved or removed, but not its path.
     pub fn leave(&mut self) {
         self.inside = None;
     }
 }
 
-/// The turn to write what the processes of one run write together; it ends when it is dropped.
+/// The turn to write the files that a run's processes share; it ends when dropped.
 #[derive(Debug)]
 pub struct Turn {
     _beside: File,
 }
 
 impl Turn {
-    /// Waits for the turn to write the file at `path`, whose folder must be there. If that takes long,
-    /// `note` hears for whom, and the wait ends without the turn once `is_ended` says so.
+    /// Waits for the turn to write the file at `path`, whose folder must exist. If that takes long, tells
+    /// `note` who holds it, and gives up once `is_ended` returns true.
     pub fn wait(
         path: &Path,
         note: &mut dyn FnMut(String),
@@ -128,7 +128,8 @@ impl Turn {
                         ));
                         is_told = true;
                     }
-                    // Others have it for a moment, in which what was just made is not worth giving up.
+                    // Other processes hold it only briefly, so the results just computed are not given up for
+                    // that.
                     if is_told && is_ended() {
                         return Ok(None);
                     }
@@ -193,7 +194,7 @@ mod tests {
             refused.contains("is being trained by another process"),
             "{refused}"
         );
-        // Windows lets nobody read what is locked.
+        // Windows does not allow reading a locked file.
         if cfg!(unix) {
             let own = format!("(process {}", std::process::id());
             assert!(refused.contains(&own), "{refused}");

@@ -15,9 +15,9 @@ pub enum Error {
     )]
     Overflow { step: u64 },
     #[error(
-        "step {step}: loss {loss}, gradient norm {grad_norm}, {NOT_FINITE_STEPS} steps in a row \
-         without numbers; lower learning_rate, or look for damaged data near feature {feature}; the \
-         last checkpoint is kept"
+        "step {step}: loss {loss}, gradient norm {grad_norm}: not finite in {NOT_FINITE_STEPS} consecutive \
+         steps; lower learning_rate, or look for damaged data near feature {feature}; the last checkpoint \
+         is kept"
     )]
     NotFinite {
         step: u64,

@@ -115,6 +115,55 @@ fn without_an_answer_nothing_is_marked() {
     assert!(told["nbest"][0]["start"].is_u64());
 }
 
+#[test]
+fn answers_are_computed_within_a_memory_budget() {
+    let model = Model::new(&json!({"qa_na_threshold": 1e3}));
+    let usual = ask(&model, &[], &[("NO_COLOR", "1")]);
+    let question = ["--question", "What is oxygen?", "--passage", PASSAGE];
+    let within = |command: &str, flags: &[&str], budget: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+            .args([command, "--device", "cpu", "--memory-budget", budget])
+            .args(flags)
+            .arg("--checkpoint")
+            .arg(model.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let [out, said] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (out, said, output.status.code())
+    };
+    let (out, said, code) = within("ask", &question, "20MiB");
+    assert_eq!((out, code), (usual, Some(0)), "{said}");
+    let line = said.lines().find(|line| line.starts_with("memory: "));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains(" of 20 MiB for a prediction; "), "{line}");
+    assert!(line.ends_with(" at once"), "{line}");
+    let mut commands = vec![("ask", &question[..])];
+    if cfg!(feature = "server") {
+        commands.push(("serve", &["--port", "0"][..]));
+    }
+    for (command, flags) in commands {
+        let (out, said, code) = within(command, flags, "1MiB");
+        assert_eq!((out.as_str(), code), ("", Some(3)), "{command}: {said}");
+        for part in [
+            "a prediction for one row of ",
+            " but the budget is 1 MiB; raise --memory-budget, or leave it out",
+        ] {
+            assert!(said.contains(part), "{command}: {said}");
+        }
+    }
+    let bench = ["--mode", "predict", "--model-size", "small"];
+    let output = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(["bench", "--memory-budget", "1GiB"])
+        .args(bench)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--memory-budget: what is timed"), "{said}");
+}
+
 /// Runs `electra ask` with an input; returns its standard output, standard error and exit code.
 fn ask_with(model: &Model, flags: &[&str], input: &str) -> (String, String, Option<i32>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_electra"))

@@ -237,7 +237,7 @@ fn a_pair_gets_the_value_that_the_evaluation_gave_it() {
 #[test]
 fn what_predict_writes_of_a_labelled_file_is_the_evaluation() {
     let (out, written, ran) = predicted(&model(), &data("rte", "dev.tsv"), &["--json"]);
-    let task = "task rte answers, of rte, sts, chunk; --task NAME chooses another";
+    let task = "using task rte of rte, sts, chunk; --task NAME chooses another";
     assert!(ran.said.contains(task), "{}", ran.said);
     let told: Value = serde_json::from_str(&ran.printed).unwrap();
     assert_eq!(

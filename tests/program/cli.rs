@@ -112,8 +112,7 @@ fn without_any_adapter_auto_takes_the_cpu_and_gpu_is_exit_code_3() {
         ),
         (
             "gpu:0",
-            "error: --device gpu:0: this machine has no adapters; `electra devices` lists what \
-             there is\n",
+            "error: --device gpu:0: this machine has no adapters; `electra devices` lists the devices\n",
         ),
     ] {
         let output = electra(&["devices", "--device", request], &nothing);

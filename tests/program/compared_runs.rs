@@ -215,7 +215,10 @@ fn runs_are_listed_with_what_differs_among_them() {
     let message = refuse(laid.folder(), &["runs", "nothing"]);
     assert!(message.contains("nothing: reading failed"), "{message}");
     let (out, told) = succeed(laid.folder(), &["runs", "finetuning_data"]);
-    assert!(out.is_empty() && told.contains("no run below it"), "{told}");
+    assert!(
+        out.is_empty() && told.contains("no run found below it"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -529,7 +532,7 @@ fn what_cannot_be_compared_is_refused() {
         let message = compare(&["tries/first", path]);
         let expected = format!(
             "{path}: expected a trial that was evaluated, found one that is unfinished, at step 12; start \
-             the run again with its own command; it goes on from there\n"
+             the run again with its own command; it resumes from there\n"
         );
         assert!(message.contains(&expected), "{message}");
     }

@@ -132,7 +132,7 @@ fn a_split_is_drawn_by_its_seed() {
         let last = format!("by row, seed {seed}: passages are in both\n");
         assert!(printed.ends_with(&last), "{printed}");
         assert!(
-            warned.contains("--by passage keeps each on one side"),
+            warned.contains("--by passage keeps each in one file"),
             "{warned}"
         );
         fs::read(place.path().join(dev)).unwrap()
@@ -515,7 +515,7 @@ fn figures_stand_side_by_side() {
         "doubles in the file    0",
         "labels               bad 1, good 2",
         "doubles in the file  1",
-        "nothing is in two of the files",
+        "no two files have anything in common",
     ] {
         assert!(printed.contains(part), "{part:?} is not in {printed}");
     }

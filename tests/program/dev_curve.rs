@@ -180,7 +180,7 @@ fn the_loss_of_an_evaluation_is_that_of_training_without_dropout() {
     }
     let told = String::from_utf8(run.finish().stderr).unwrap();
     assert!(
-        told.contains("1 questions left out: answer not found"),
+        told.contains("1 question left out: answer not found"),
         "{told}"
     );
     let log = fs::read_to_string(run.model_dir().join("train_log.jsonl")).unwrap();
@@ -248,7 +248,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }
-    let remark = "squad: of the first 7 of 60 examples alone, as max_eval_examples says";
+    let remark = "squad: only the first 7 of 60 examples (max_eval_examples)";
     assert!(told.contains(remark), "{told}");
     let read = |name: &str| fs::read_to_string(run.results_dir().join(name)).unwrap();
     let results: Value = serde_json::from_str(&read("squad_results.json")).unwrap();
@@ -265,7 +265,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     let predictions: Value = serde_json::from_str(&read("squad_qa/squad_preds.json")).unwrap();
     assert_eq!(predictions.as_object().unwrap().len(), 7);
     let page = read("squad_report.html");
-    assert!(page.contains("Of the first 7 of 60 examples alone"));
+    assert!(page.contains("Of the first 7 of 60 examples only"));
 
     // The run's page is recreated without specifying it.
     let page = run.data.join("again.html");
@@ -288,7 +288,7 @@ fn a_run_may_take_the_first_examples_of_its_files() {
     assert!(
         fs::read_to_string(page)
             .unwrap()
-            .contains("Of the first 7 of 60 examples alone")
+            .contains("Of the first 7 of 60 examples only")
     );
 
     // More examples to score only repeats the evaluation; more to train on makes a different run.
@@ -337,7 +337,7 @@ fn what_cannot_be_kept_is_refused_before_the_first_step() {
         ),
         (
             &["eval_every=2", "keep_best=best_f1_thresh"],
-            "keep_best=best_f1_thresh: a threshold, which no weights are better by; give one of \
+            "keep_best=best_f1_thresh: a threshold, which does not measure how good weights are; give one of \
              HasAns_exact, HasAns_f1, NoAns_exact, NoAns_f1, best_exact, best_f1, exact, f1, loss",
         ),
     ] {

@@ -185,5 +185,5 @@ fn a_gpu_that_is_gone_ends_with_a_message_and_the_run_goes_on_when_it_is_back() 
     assert!(stderr.contains("--device cpu"), "{stderr}");
     assert_eq!(newest(&run), step);
     let stderr = String::from_utf8(run.finish().stderr).unwrap();
-    assert!(stderr.contains("going on from"), "{stderr}");
+    assert!(stderr.contains("resuming from"), "{stderr}");
 }

@@ -97,6 +97,7 @@ fn said(model: &FineTuned, asked: &Asked) -> (Reply, Output, Vec<Vec<f64>>) {
     let states = predict(
         &rows(),
         1,
+        None,
         &device,
         |input, _| {
             let hidden = electra.forward(input, Mode::Predict);

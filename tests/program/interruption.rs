@@ -7,6 +7,7 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -26,7 +27,7 @@ fn model_of(run: &SmallRun, trial: usize) -> PathBuf {
     run.trial_dir(trial).join("model.bpk")
 }
 
-/// What three trials leave that nobody disturbed.
+/// The results of three trials without interruption.
 pub(super) struct Undisturbed {
     length: Duration,
     /// Result files and their bytes, by path below the folder of results.
@@ -135,14 +136,14 @@ fn asked_to_end_it_finishes_its_step_and_saves() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{name}: {stderr}");
         assert!(stderr.contains("stopped after step"), "{stderr}");
-        let next = "the same command goes on from there";
+        let next = "the same command resumes from there";
         assert!(stderr.contains(next), "{stderr}");
         assert!(!stderr.contains("error"), "{stderr}");
         assert!(!run.model_dir().join("model.bpk").exists(), "{stderr}");
         let done = run.steps().len();
         assert!(run.model_dir().join(format!("checkpoint-{done}")).is_dir());
         let stderr = String::from_utf8(run.finish().stderr).unwrap();
-        assert!(stderr.contains("going on from"), "{stderr}");
+        assert!(stderr.contains("resuming from"), "{stderr}");
         assert!(run.record() == whole.record(), "records differ");
     }
 }
@@ -181,7 +182,7 @@ fn a_run_that_is_stopped_in_its_second_trial_goes_on_there() {
     let output = run.finish();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("trial 1 of 3: finished before"), "{stderr}");
-    assert!(stderr.contains("going on from"), "{stderr}");
+    assert!(stderr.contains("resuming from"), "{stderr}");
     assert_same(&run, whole);
     assert_eq!(table_of(&output), *table);
 
@@ -259,7 +260,7 @@ fn a_run_that_is_finished_trains_nothing() {
             run.sets.push("qa_na_threshold=0".into());
             let stderr = run.fail(2);
             assert!(
-                stderr.contains("trial 1 was evaluated otherwise"),
+                stderr.contains("trial 1 was evaluated with other settings"),
                 "{stderr}"
             );
             assert!(
@@ -340,7 +341,7 @@ fn a_restarted_run_is_gone_on_with_without_restart() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    let next = "the same command without --restart goes on from there";
+    let next = "the same command without --restart resumes from there";
     assert!(stderr.contains(next), "{stderr}");
     assert!(aside.join("checkpoint-3").is_dir());
 }
@@ -376,7 +377,7 @@ fn other_initial_weights_are_another_run_and_the_same_ones_elsewhere_are_not() {
     }
     run.sets = vec![format!("init_checkpoint={}", moved.display())];
     let stderr = String::from_utf8(run.finish().stderr).unwrap();
-    assert!(stderr.contains("going on from"), "{stderr}");
+    assert!(stderr.contains("resuming from"), "{stderr}");
 
     // The model that was trained, taken for one to begin with.
     let other = run.data.join("other");
@@ -440,12 +441,52 @@ fn a_log_that_no_run_wrote_is_refused() {
             true => symlink(&thesis, &log).unwrap(),
         }
         let stderr = run.fail(2);
-        let told = "squad_model_1 holds train_log.jsonl, which no training run has made";
+        let told = "squad_model_1 contains train_log.jsonl, which no training run has written";
         assert!(stderr.contains(told), "{stderr}");
         assert_eq!(fs::read_to_string(&log).unwrap(), "my thesis\n");
         assert_eq!(log.is_symlink(), linked);
         fs::remove_file(&log).unwrap();
     }
+}
+
+#[test]
+fn a_finished_run_writes_a_damaged_description_again() {
+    let mut run = SmallRun::new();
+    run.sets = vec!["num_train_epochs=0.1".into()];
+    let told = || String::from_utf8(run.finish().stderr).unwrap();
+    told();
+    let [config, model] = ["config.json", "model.bpk"].map(|name| run.model_dir().join(name));
+    let [whole, weights] = [&config, &model].map(|file| fs::read(file).unwrap());
+    fs::write(&config, "{").unwrap();
+    let asked = Command::new(env!("CARGO_BIN_EXE_electra"))
+        .args(["ask", "--device", "cpu", "--question", "Who?", "--passage"])
+        .args(["Ada wrote it.", "--checkpoint"])
+        .arg(run.model_dir())
+        .output()
+        .unwrap();
+    assert_eq!(asked.status.code(), Some(2), "{asked:?}");
+    let said = String::from_utf8(asked.stderr).unwrap();
+    for part in [
+        "config.json: expected the description of a model: EOF while parsing",
+        "; start the run again with its own command, which writes the file anew",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    for is_gone in [false, true] {
+        if is_gone {
+            fs::remove_file(&config).unwrap();
+        }
+        let said = told();
+        for part in [
+            "trained before, and only evaluated now: ",
+            "config.json is gone or damaged",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert!(fs::read(&config).unwrap() == whole);
+        assert!(fs::read(&model).unwrap() == weights);
+    }
+    assert!(told().contains("nothing is left to do"));
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn at_home_the_record_stands_beside_its_checkpoint_and_follows_it() {
         let (cached, notes) = place.find(&home, None).unwrap();
         assert!(cached.starts_with(place.path("cache")));
         assert_eq!(place.identity(&cached), place.own("second"));
-        assert!(notes[0].ends_with("was made of other weights: that record is passed over"));
+        assert!(notes[0].ends_with("was made from other weights: that record is ignored"));
         assert_eq!(contents(&home), before);
 
         let (again, notes) = place.find(&home, Some(&home)).unwrap();
@@ -175,7 +175,7 @@ fn at_home_the_record_stands_beside_its_checkpoint_and_follows_it() {
             (&path, place.own("second"))
         );
         assert!(
-            notes[0].ends_with("was made of other weights: it is converted again"),
+            notes[0].ends_with("was made from other weights: it is converted again"),
             "{notes:?}"
         );
         assert_eq!(notes.len(), 2);
@@ -273,7 +273,7 @@ fn a_checkpoint_that_was_deleted_after_its_conversion_is_not_missed_in_silence()
     let (path, notes) = place.find(&home, Some(&home)).unwrap();
     assert_eq!(path, home);
     assert!(
-        notes[0].contains("missing") && notes[0].contains("taken as it is"),
+        notes[0].contains("missing") && notes[0].contains("used unchecked"),
         "{notes:?}"
     );
 }

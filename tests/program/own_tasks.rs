@@ -108,7 +108,7 @@ fn a_report_is_of_the_texts_and_the_figures_that_were_evaluated() {
     let output = report();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let dispute =
-        format!("plants: accuracy is 99.5 in the results, but {accuracy} by the predictions");
+        format!("plants: accuracy is 99.5 in the results, but {accuracy} from the predictions");
     assert!(said(&output).contains(&dispute), "{}", said(&output));
     let html = fs::read_to_string(&page).unwrap();
     assert!(html.contains(&format!("<b>{dispute}")), "{dispute}");
@@ -227,7 +227,7 @@ fn a_table_is_read_by_the_columns_of_the_task_or_by_usual_ones() {
             );
             assert!(told.contains(from), "{name}: {told}");
             assert!(
-                told.contains("task plants answers, of plants, names"),
+                told.contains("using task plants of plants, names"),
                 "{told}"
             );
         }

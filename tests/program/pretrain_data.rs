@@ -3,11 +3,13 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 use crate::support::place::{golden, tiny_vocabulary};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 fn electra(folder: &Path) -> Command {
@@ -65,12 +67,12 @@ fn counts_are_printed_and_a_second_run_finds_the_file() {
     assert_eq!(again.stdout, output.stdout);
     let said = text(&again.stderr);
     assert!(
-        said.contains("is there already, made of the same"),
+        said.contains("already exists, made from the same input"),
         "{said}"
     );
     assert_eq!(fs::read(folder.path().join("text.tokens")).unwrap(), bytes);
 
-    // Beside the whole file, what its process left is removed, and what is somebody's stays.
+    // Beside the complete file, the remains of its process are removed, and foreign files stay.
     let partial = folder.path().join("text.tokens.partial");
     fs::create_dir(&partial).unwrap();
     fs::write(partial.join("lengths"), "").unwrap();
@@ -127,6 +129,37 @@ fn examples_are_written_as_lines() {
             line["segment_ids"].as_array().unwrap().len()
         );
     }
+    // The same packed, if the name says so.
+    succeeds(electra(folder.path()).args([
+        "data",
+        "examples",
+        &files,
+        "--vocab",
+        &vocab,
+        "--output",
+        "x.jsonl.gz",
+        "--first",
+        "3",
+    ]));
+    let packed = fs::read(folder.path().join("x.jsonl.gz")).unwrap();
+    let mut unpacked = String::new();
+    GzDecoder::new(packed.as_slice())
+        .read_to_string(&mut unpacked)
+        .unwrap();
+    let plain = fs::read_to_string(folder.path().join("x.jsonl")).unwrap();
+    assert_eq!(unpacked, plain);
+    // A file whose examples are read at any place is not packed.
+    let mut command = electra(folder.path());
+    command.args(["data", "pretrain", "--vocab", &vocab, "--corpus"]);
+    command.arg(&corpus).args(["--output", "b.tokens.gz"]);
+    let refused = command.output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("--output: expected a name without .gz"),
+        "{said}"
+    );
+    assert!(!folder.path().join("b.tokens.gz").exists());
 }
 
 #[test]
@@ -147,7 +180,7 @@ fn a_vocabulary_of_the_corpus_fits_it() {
         assert!(tokens.lines().any(|line| line == token), "{token}");
     }
     assert!(
-        shown.starts_with("vocab.txt: 600 tokens\nmade of "),
+        shown.starts_with("vocab.txt: 600 tokens\ntrained on "),
         "{shown}"
     );
     assert!(
@@ -205,7 +238,7 @@ mod ended {
             if code.is_some() {
                 let said = text(&output.stderr);
                 assert!(said.contains("stopped at "), "{said}");
-                assert!(said.contains("the same command goes on"), "{said}");
+                assert!(said.contains("the same command resumes"), "{said}");
             }
             succeeds(&mut pretrain(folder.path(), &corpus));
             assert!(fs::read(&made).unwrap() == whole, "{name}");

@@ -1,5 +1,5 @@
-//! What a run of `electra pretrain` is good for afterwards: it is fine-tuned under its name, and both
-//! networks leave for other programs.
+//! Tests the uses of a model from `electra pretrain`: fine-tuning under its name, and the export of both
+//! networks.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::place::{golden, tiny_vocabulary};
 
-/// A data folder with a small model `m` that was pre-trained for two steps.
+/// A data folder with a small model `m`, pre-trained for two steps.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -78,7 +78,7 @@ impl Place {
     }
 }
 
-/// What the command says on standard output and standard error.
+/// The command's standard output and standard error.
 #[track_caller]
 fn succeeds(command: &mut Command) -> [String; 2] {
     let output = command.output().unwrap();
@@ -86,7 +86,7 @@ fn succeeds(command: &mut Command) -> [String; 2] {
     [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap())
 }
 
-/// Path → bytes of the values of a record's tensors.
+/// Maps the path of each tensor in a record to the bytes of its values.
 fn values(file: &Path) -> BTreeMap<String, Vec<u8>> {
     let tensors = pack::open(file).unwrap().tensors.into_iter();
     tensors
@@ -137,7 +137,7 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
 fn a_budget_splits_the_batch_or_is_refused() {
     let place = Place::new();
     let config = place.json("models/m/config.json");
-    // The files keep what was asked for, not how this machine computes it.
+    // The files contain what was requested, not how this machine computes it.
     assert!(config["pretraining"]["micro_batch_size"].is_null());
     assert_eq!(config["pretraining"]["gradient_checkpointing"], "auto");
     let restarted = |budget: &str| {
@@ -153,7 +153,7 @@ fn a_budget_splits_the_batch_or_is_refused() {
             && told.contains("the budget is 1 MiB"),
         "{told}"
     );
-    // Nothing was moved aside for it.
+    // Nothing was moved aside.
     assert!(place.path("models/m/model.bpk").is_file());
 
     let (_, needed) = told.split_once(" needs ").unwrap();
@@ -161,14 +161,14 @@ fn a_budget_splits_the_batch_or_is_refused() {
     let one: f64 = needed.parse().unwrap();
     let whole = place.log();
     assert_eq!(whole.len(), 2);
-    // An example takes 0.7 MiB; one that is told as 12.9 MiB may need 0.05 more.
+    // An example takes 0.7 MiB; one reported as 12.9 MiB may need 0.05 more.
     for (budget, at_once) in [(one + 0.1, 1), (one + 1.5, 3)] {
         let budget = format!("{budget:.1}");
         let split = restarted(&format!("{budget}MiB"));
         let told = String::from_utf8(split.stderr).unwrap();
         assert!(split.status.success(), "{told}");
         let line = format!(
-            "of {} MiB for a step of both networks; {at_once} of 4 examples at once, layers computed again",
+            "of {} MiB for a step of both networks; {at_once} of 4 examples at once, layers recomputed",
             budget.trim_end_matches(".0")
         );
         assert!(told.contains(&line), "{line}: {told}");
@@ -179,7 +179,7 @@ fn a_budget_splits_the_batch_or_is_refused() {
         for (whole, parts) in whole.iter().zip(&parts) {
             for key in ["loss", "masked_lm_loss", "disc_loss"] {
                 let [whole, parts] = [whole, parts].map(|line| line[key].as_f64().unwrap());
-                // Masks, samples and dropout are the same; sums are in another order.
+                // Masks, samples and dropout are the same; sums are in a different order.
                 assert!((whole / parts - 1.0).abs() < 1e-4, "{key} {whole} {parts}");
             }
         }
@@ -245,7 +245,7 @@ fn both_networks_of_a_run_leave_as_they_are() {
         assert!(!card.contains(place.0.path().to_str().unwrap()), "{card}");
     }
 
-    // The run's folder has the weights; its checkpoint the same, and the optimiser's state.
+    // The run's folder has the weights; its checkpoint also has the optimiser's state.
     for (model, folder, is_run) in [
         ("models/m", "weights", true),
         ("models/m/checkpoint-2", "all", false),
@@ -268,7 +268,7 @@ fn both_networks_of_a_run_leave_as_they_are() {
     let written = place.json("all/export.json");
     let tensors = written["tensors"].as_array().unwrap();
     // 39 of the encoder; 2 × 16 of the generator, which is as wide as the embeddings and has no projection; 5
-    // and 4 of the heads; both moments of each.
+    // and 4 of the heads; two moments each.
     assert_eq!(tensors.len(), 3 * (39 + 32 + 5 + 4) + 1);
     assert!(tensors.iter().any(|tensor| tensor["name"] == "global_step"));
 }

@@ -318,7 +318,7 @@ fn the_trials_of_a_run_are_those_of_its_results() {
         let card = format!("<b>{accuracy}</b><span>accuracy</span>");
         assert_shows(&html, &[&card, "trial 1: ", "trial 2: ", "trial 3: "]);
         // The results have the same scores for that trial.
-        assert!(!html.contains("by the predictions"), "{given:?}");
+        assert!(!html.contains("from the predictions"), "{given:?}");
     }
     let before = fs::read(&first).unwrap();
     let output = run.report(&["--output", first.to_str().unwrap()]);

@@ -506,7 +506,7 @@ fn a_task_is_a_folder_of_the_data_and_what_its_model_was_trained_on() {
     folder.write("plants", "dev.csv", rows);
     folder.write("plants", "task.json", r#"{"kind": "classification"}"#);
     let told = folder.refuse(&json!({"task_names": ["plant"]}));
-    assert!(told.contains("in the data folder lie plants"), "{told}");
+    assert!(told.contains("the data folder has plants"), "{told}");
     folder.train(&json!({"task_names": ["plants"]}), &[]);
 
     let evaluated = |description: &str| {

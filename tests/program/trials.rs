@@ -1,5 +1,5 @@
-//! `electra finetune --trial K`: trials of one run by several processes, which leave what one process leaves
-//! that runs them one after the other.
+//! Tests `electra finetune --trial K`: several processes run the trials of one run, with the same result as
+//! one process that runs them in turn.
 #![cfg(unix)]
 
 use std::{
@@ -22,7 +22,7 @@ fn trial(run: &SmallRun, more: &[&str]) -> Command {
     command
 }
 
-/// What a process printed, and what it said.
+/// The output of a process, and its messages.
 #[track_caller]
 fn ended(child: Child) -> (String, String) {
     texts(child.wait_with_output().unwrap(), 0)
@@ -35,7 +35,7 @@ fn texts(output: Output, code: i32) -> (String, String) {
     (out, told)
 }
 
-/// Runs to the end that is expected, and returns what was printed and said.
+/// Runs to the expected end, and returns output and messages.
 #[track_caller]
 fn run_trial(run: &SmallRun, more: &[&str], code: i32) -> (String, String) {
     texts(trial(run, more).output().unwrap(), code)
@@ -58,7 +58,8 @@ fn trials_of_several_processes_end_as_those_of_one() {
     for child in children {
         ended(child);
     }
-    // Whichever of the two ended last, the results have both, and the files without a number are the third's.
+    // Whichever of the two ends last, the results contain both, and the files without a number are the third
+    // trial's.
     let all: Vec<Value> =
         serde_json::from_slice(&whole.results[&PathBuf::from("squad_results.json")]).unwrap();
     assert_eq!(results(&run), [all[0].clone(), all[2].clone()]);
@@ -74,35 +75,59 @@ fn trials_of_several_processes_end_as_those_of_one() {
         assert_eq!(own[key]["file"], format!("squad_{name}_3.json"));
         assert_eq!(last[key]["file"], format!("squad_{name}.json"));
     }
-    // A trial that is finished trains nothing, and what is missing is said.
+    // A finished trial is not trained again, and the missing ones are reported.
     let (out, told) = run_trial(&run, &["--trial", "1"], 0);
     assert!(told.contains("trial 1 of 3: finished before"), "{told}");
     assert!(!told.contains("parameters: "), "{told}");
-    let missing = "missing in the results: trial 2 of 3, not finished yet";
+    let missing = "missing from the results: trial 2 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
     assert!(out.contains("trial 1  trial 3     mean"), "{out}");
     let page = run.data.join("page.html");
-    let report = |number: &str| {
+    let report = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
         command
             .args(["report", "--model-name", "electra_tiny", "--data-dir"])
             .arg(&run.data)
             .args(["--hparams", &SmallRun::hparams().to_string()])
-            .args(["--trial", number, "--output"])
+            .args(more)
+            .arg("--output")
             .arg(&page)
             .output()
             .unwrap()
     };
-    let (_, told) = texts(report("2"), 2);
+    let (_, told) = texts(report(&["--trial", "2"]), 2);
     let expected = "--trial: expected one of 1, 3, the trials in ";
     assert!(told.contains(expected), "{told}");
-    texts(report("3"), 0);
-    let page = fs::read_to_string(&page).unwrap();
-    let named = |number: usize| page.contains(&format!("<th class=\"n\">trial {number}</th>"));
-    assert_eq!([1, 2, 3].map(named), [true, false, true]);
+    let names = || {
+        let page = fs::read_to_string(&page).unwrap();
+        [1, 2, 3]
+            .map(|number: usize| page.contains(&format!("<th class=\"n\">trial {number}</th>")))
+    };
+    let (third, _) = texts(report(&["--trial", "3"]), 0);
+    assert_eq!(names(), [true, false, true]);
+    // As where the process that ended the third could not write what holds the results of all: its answers
+    // have its number alone.
+    let of_all = run.results_dir().join("squad_results.json");
+    fs::write(&of_all, serde_json::to_vec(&[&all[0]]).unwrap()).unwrap();
+    for kind in ["preds", "nbest", "null_odds", "eval"] {
+        let [own, last] = ["_1", ""].map(|number| {
+            run.results_dir()
+                .join(format!("squad_qa/squad_{kind}{number}.json"))
+        });
+        fs::copy(own, last).unwrap();
+    }
+    let (shown, told) = texts(report(&[]), 0);
+    let expected = "squad_results.json: expected 2 trials, as many as are finished, found 1";
+    assert!(told.contains(expected), "{told}");
+    assert!(!told.contains("by the predictions"), "{told}");
+    assert_eq!(shown, third);
+    assert_eq!(names(), [true, false, true]);
+    // Whichever process ends next writes them.
+    run_trial(&run, &["--trial", "1"], 0);
+    assert_eq!(results(&run), [all[0].clone(), all[2].clone()]);
 
     let (out, told) = run_trial(&run, &["--trial", "2"], 0);
-    assert!(!told.contains("missing in the results"), "{told}");
+    assert!(!told.contains("missing from the results"), "{told}");
     assert_eq!(out.split_once("\nfiles:").unwrap().0, whole.table);
     assert_same(&run, whole);
 }
@@ -113,7 +138,7 @@ fn a_trial_that_another_process_is_at_is_refused_and_passed_over() {
     let run = SmallRun::of_trials();
     let first = trial(&run, &["--trial", "1"]).spawn().unwrap();
     run.wait_for_checkpoint(1);
-    // Held back, so that it does not end before the others begin.
+    // Suspended, so that it does not end before the others start.
     signal(&first, "-STOP");
     let holder = format!("(process {}", first.id());
     let (_, told) = run_trial(&run, &["--trial", "1"], 2);
@@ -121,15 +146,16 @@ fn a_trial_that_another_process_is_at_is_refused_and_passed_over() {
     assert!(told.contains(&expected), "{told}");
     let (_, told) = run_trial(&run, &["--restart"], 2);
     assert!(told.contains(&expected), "{told}");
-    // A run without --trial makes the others.
+    // A run without --trial runs the others.
     let (_, told) = run_trial(&run, &[], 0);
-    let expected =
-        format!("missing in the results: trial 1 of 3, which another process trains {holder}");
+    let expected = format!(
+        "missing from the results: trial 1 of 3, which another process is training {holder}"
+    );
     assert!(told.contains(&expected), "{told}");
     assert_eq!(results(&run).len(), 2);
     signal(&first, "-CONT");
     let (_, told) = ended(first);
-    assert!(!told.contains("missing in the results"), "{told}");
+    assert!(!told.contains("missing from the results"), "{told}");
     assert_same(&run, whole);
 }
 
@@ -142,13 +168,13 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
     second.kill().unwrap();
     second.wait().unwrap();
     let (_, told) = run_trial(&run, &["--trial", "2"], 0);
-    assert!(told.contains("going on from"), "{told}");
-    let missing = "missing in the results: trials 1 and 3 of 3, not finished yet";
+    assert!(told.contains("resuming from"), "{told}");
+    let missing = "missing from the results: trials 1 and 3 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
-    // Its folder is the only one that tells what the run was told.
+    // Only its folder records the run's settings.
     assert!(run.trial_dir(2).join("model.bpk").is_file());
 
-    // Other settings are those of another run.
+    // Other settings belong to another run.
     let (_, told) = run_trial(&run, &["--trial", "3", "--set", "learning_rate=1e-3"], 2);
     assert!(
         told.contains("squad_model_trials.json") && told.contains("learning_rate: "),
@@ -161,7 +187,7 @@ fn a_trial_that_was_killed_goes_on_and_one_alone_begins_anew() {
     assert_same(&run, whole);
 
     let (_, told) = run_trial(&run, &["--trial", "3", "--restart"], 0);
-    assert!(!told.contains("going on from"), "{told}");
+    assert!(!told.contains("resuming from"), "{told}");
     let aside = run.trial_dir(3).with_extension("old");
     assert!(fs::read(aside.join("model.bpk")).unwrap() == whole.record);
     assert_same(&run, whole);
@@ -174,18 +200,18 @@ fn a_trial_that_is_made_anew_is_not_finished_to_the_others() {
     run_trial(&run, &["--trial", "1"], 0);
     run_trial(&run, &["--trial", "2"], 0);
     assert!(!run.trial_dir(1).join("model.bpk").exists());
-    // Whoever removes a folder wants the trial made anew.
+    // Deleting a folder means that the trial must be trained again.
     fs::remove_dir_all(run.trial_dir(2)).unwrap();
     let mut second = trial(&run, &["--trial", "2"]).spawn().unwrap();
     run.wait_for_checkpoint(2);
     second.kill().unwrap();
     second.wait().unwrap();
-    // The process that ends the third removes the models of finished trials alone.
+    // The process that finishes the third trial removes only the models of finished trials.
     let (_, told) = run_trial(&run, &["--trial", "3"], 0);
-    let missing = "missing in the results: trial 2 of 3, not finished yet";
+    let missing = "missing from the results: trial 2 of 3, not finished yet";
     assert!(told.contains(missing), "{told}");
     let (_, told) = run_trial(&run, &["--trial", "2"], 0);
-    assert!(told.contains("going on from"), "{told}");
+    assert!(told.contains("resuming from"), "{told}");
     assert_same(&run, whole);
 }
 
@@ -204,7 +230,7 @@ fn the_answers_of_the_only_trial_stay_when_another_joins_it() {
         let last = bytes(format!("squad_{kind}.json"));
         assert!(bytes(format!("squad_{kind}_1.json")) == *first, "{kind}");
         assert!(bytes(format!("squad_{kind}_2.json")) == last, "{kind}");
-        // The other files may happen to be alike.
+        // The other files may happen to be equal.
         assert!(kind != "null_odds" || last != *first);
     }
     let record = json(qa("squad_preds_1.provenance.json".to_owned()));
@@ -263,11 +289,11 @@ fn processes_share_the_trials_of_a_sweep() {
         let (_, told) = ended(child);
         assert!(told.contains("cell 2 of 2: learning_rate=0.002"), "{told}");
     }
-    // Nothing is left to do, and the table is whole.
+    // Nothing is left to do, and the table is complete.
     let (out, told) = texts(sweep(&shared, &[]).output().unwrap(), 0);
     assert_eq!(told.matches("finished before").count(), 4, "{told}");
     assert!(!told.contains("parameters: "), "{told}");
-    assert!(!told.contains("missing in the results"), "{told}");
+    assert!(!told.contains("missing from the results"), "{told}");
     assert!(out.contains(" ± "), "{out}");
 
     let alone = new();

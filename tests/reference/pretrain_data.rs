@@ -181,7 +181,7 @@ fn draws_of_another_case_are_refused() {
     for (changed, expected) in [
         (
             format!("{whole}{{\"draws\": [[\"random\", 0.5]]}}\n"),
-            "1 draws are left, the first on line 76",
+            "1 draw is left, the first on line 76",
         ),
         (
             whole.replacen("[\"random\", ", "[\"random\", 0.01], [\"random\", ", 1),
@@ -412,12 +412,12 @@ fn an_interrupted_run_goes_on_with_the_same_only() {
     case.settings["max_seq_length"] = 32.into();
     let message = refused(&case);
     assert!(
-        message.contains("is there already, made with max_seq_length 64, not 32"),
+        message.contains("already exists, made with max_seq_length 64, not 32"),
         "{message}"
     );
     case.settings["max_seq_length"] = 64.into();
     fs::write(case.output(), "text").unwrap();
     let message = refused(&case);
-    assert!(message.contains("holds no examples"), "{message}");
+    assert!(message.contains("is not a file of examples"), "{message}");
     assert_eq!(fs::read_to_string(case.output()).unwrap(), "text");
 }

@@ -262,7 +262,7 @@ fn ids_that_do_not_match_are_told() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{stderr}");
         for part in [
-            "1 questions have no prediction, b first",
+            "1 question has no prediction (the first is b)",
             "2 predictions belong to no question",
         ] {
             assert!(stderr.contains(part), "{stderr}");
@@ -306,7 +306,7 @@ fn answers_that_cannot_be_held_back_are_told() {
     std::fs::write(folder.path().join("squad_null_odds.json"), "{}").unwrap();
     let said = score(r#"{"a": "oak", "b": "elm"}"#);
     for part in [
-        "no prediction is empty, though 1 questions of",
+        "no prediction is empty, though 1 question of",
         "electra score --data",
         "squad_null_odds.json --threshold X",
         "metric squad2, without null odds",

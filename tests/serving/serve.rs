@@ -244,7 +244,7 @@ fn what_is_no_question_is_refused_in_words() {
         (unknown.status, unknown.message()),
         (
             404,
-            "nothing is at /answer; /openapi.json says what there is"
+            "there is nothing at /answer; /openapi.json lists the routes"
         )
     );
     let wrong = get(&format!("{}/api/answer", server.url));
@@ -330,7 +330,7 @@ fn only_names_of_this_machine_are_answered_to() {
     open.ask_to_end();
     let (status, said) = open.wait();
     assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.contains("Put a proxy with TLS before it"), "{said}");
+    assert!(said.contains("put a TLS proxy in front of it"), "{said}");
 }
 
 #[test]
@@ -474,7 +474,10 @@ fn a_client_that_stops_in_the_middle_is_not_waited_for() {
         });
         let body = body.join().unwrap();
         assert!(body.starts_with("HTTP/1.1 408 "), "{body}");
-        assert!(body.contains("did not arrive whole within 10 s"), "{body}");
+        assert!(
+            body.contains("did not arrive completely within 10 s"),
+            "{body}"
+        );
         assert_eq!(half.join().unwrap(), b"");
     });
     assert_eq!(server.ask("Who?", "Ada.").status, 200);
@@ -520,7 +523,7 @@ fn a_port_that_is_taken_is_told_before_the_model_is_read() {
         String::from_utf8(output.stderr).unwrap()
     };
     let message = refused(&["--port", &port.to_string()]);
-    let told = format!("error: 127.0.0.1:{port} cannot be listened to: ");
+    let told = format!("error: cannot listen on 127.0.0.1:{port}: ");
     assert!(message.starts_with(&told), "{message}");
     assert!(
         message.ends_with("give another --port, or 0 for any free one\n"),

@@ -99,7 +99,7 @@ pub enum Error {
         "{file}: variable {name:?} is saved in slices (a partitioned variable); only whole variables are read: save the model without partitioning"
     )]
     Sliced { file: String, name: String },
-    #[error("{file}: variable {name:?} lies in data file {shard}, but there are {shards}")]
+    #[error("{file}: variable {name:?} is in data file {shard}, but there are {shards}")]
     ShardOutOfRange {
         file: String,
         name: String,

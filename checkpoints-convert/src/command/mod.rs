@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use crate::counted::counted;
 use crate::{
     Export, Format, GENERATOR_FILE, Inspection, Kept, Network, RecordInspection, Report,
     Verification, convert, export_head, export_network, inspect, inspect_record, is_checkpoint,
@@ -25,7 +26,7 @@ pub struct ConvertArgs {
     /// Zip archive, folder, checkpoint prefix or Hugging Face folder
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Folder to write into; made if it does not exist
+    /// Output folder; created if it does not exist
     pub out: PathBuf,
     /// Also write generator.bpk: the generator and the heads of pre-training
     #[arg(long)]
@@ -38,7 +39,7 @@ pub struct InspectArgs {
     /// Zip archive, folder, checkpoint prefix, Hugging Face folder or converted record
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// List every variable, with its shape and where it goes; -v does so too
+    /// List every variable with its shape and where it goes, as -v does
     #[arg(long)]
     pub all: bool,
 }
@@ -56,19 +57,19 @@ pub struct VerifyArgs {
 /// What `export` is given.
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
-    /// Whose files to write
+    /// Format to export to
     #[arg(long, value_enum)]
     pub format: Format,
-    /// The task whose head goes along, of several [default: the only one that can, or all of them to TensorFlow]
+    /// Task whose head to export, if there are several [default: the only exportable one; all for TensorFlow]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// Of a pre-trained model, the network to write for transformers [default: the discriminator]
+    /// Network of a pre-trained model to export for transformers [default: the discriminator]
     #[arg(long, value_enum, conflicts_with = "task")]
     pub network: Option<Network>,
     /// Folder of a converted, pre-trained or fine-tuned record
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Folder to write into; made if it does not exist
+    /// Output folder; created if it does not exist
     pub out: PathBuf,
 }
 
@@ -92,7 +93,7 @@ pub enum Error {
     Output(#[from] io::Error),
     #[error("{0}")]
     NotConvertible(String),
-    #[error("{folder}: differs from {input} in {count} places; convert the checkpoint again")]
+    #[error("{folder}: differs from {input} in {}; convert the checkpoint again", counted(*count, "place"))]
     Differs {
         folder: String,
         input: String,
@@ -114,8 +115,8 @@ impl ConvertArgs {
                 std::fs::remove_file(&file)?;
                 let input = self.input.display();
                 return Err(Error::NotConvertible(format!(
-                    "{input}: expected a checkpoint of pre-training, found neither a generator nor a \
-                     head of one; convert it without --with-generator"
+                    "{input}: expected a pre-training checkpoint, found neither a generator nor a \
+                     pre-training head; convert it without --with-generator"
                 )));
             }
         }
@@ -197,7 +198,7 @@ impl ExportArgs {
     /// Writes the files, and prints what was left out.
     ///
     /// # Errors
-    /// As [`export_head`] and [`export_network`], and a network that TensorFlow is to be given.
+    /// As for [`export_head`] and [`export_network`], and if a network is requested for TensorFlow.
     pub fn run(&self, manner: Manner, out: &mut dyn Write) -> Result<(), Error> {
         let written = bar::with_bar(manner, |progress| match (self.network, self.format) {
             (Some(_), Format::Tf) => Err(crate::Error::NetworkOfTensorflow),
@@ -238,7 +239,7 @@ fn print_conversion(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         totals.values,
         totals.ignored,
         if checked {
-            "; every checksum is right"
+            "; all checksums are correct"
         } else {
             ""
         }
@@ -252,9 +253,9 @@ fn print_conversion(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
     writeln!(
         out,
-        "{} tensors written, {} parameters left out",
-        written.tensors.len(),
-        written.left_out.len()
+        "{} written, {} left out",
+        counted(written.tensors.len(), "tensor"),
+        counted(written.left_out.len(), "parameter")
     )?;
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for left_out in &written.left_out {
@@ -268,7 +269,7 @@ fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
         }
     }
     for (reason, parameters) in by_reason {
-        // Those of a head are named one by one, those of a network fill no screen.
+        // A head's tensors are listed one by one; a network has too many for a screen.
         if parameters.len() > MOST_NAMED {
             writeln!(out, "left out: {} parameters ({reason})", parameters.len())?;
             continue;
@@ -283,11 +284,11 @@ fn print_export(out: &mut dyn Write, written: &Export) -> io::Result<()> {
 fn print_verification(out: &mut dyn Write, found: &Verification) -> io::Result<()> {
     if found.checked > 0 {
         let checked = found.checked;
-        write!(out, "{checked} variables read with right checksums; ")?;
+        write!(out, "{checked} variables read with correct checksums; ")?;
     }
     writeln!(
         out,
-        "{} parameters equal bit by bit ({} values)",
+        "{} parameters equal bit for bit ({} values)",
         found.equal, found.values
     )?;
     for difference in &found.differences {

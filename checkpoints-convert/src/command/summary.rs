@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use super::{Inspection, RecordInspection, printable};
 use crate::config::RecordConfig;
+use crate::counted::counted;
 use crate::report::VariableReport;
 
 /// Width of the narrowest supported terminal.
@@ -20,10 +21,7 @@ pub(super) fn checkpoint(out: &mut dyn Write, found: &Inspection) -> io::Result<
     };
     let totals = &found.totals;
     line(out, 0, &format!("{}: {kind}", source.path))?;
-    let files = match source.data_files.len() {
-        1 => "1 data file".to_owned(),
-        count => format!("{count} data files"),
-    };
+    let files = counted(source.data_files.len(), "data file");
     let what = format!(
         "{}; {}; {}, {} bytes",
         source.prefix,
@@ -61,7 +59,7 @@ pub(super) fn checkpoint(out: &mut dyn Write, found: &Inspection) -> io::Result<
         counted(rows.count(), "variable")
     })?;
     for missing in &found.unfilled {
-        line(out, 0, &format!("nothing fills {missing}"))?;
+        line(out, 0, &format!("no variable for {missing}"))?;
     }
     model(out, config)?;
     let used = found.variables.iter().filter_map(|row| {
@@ -164,8 +162,8 @@ fn model(out: &mut dyn Write, config: &RecordConfig) -> io::Result<()> {
             false => "with its accents",
         },
         match config.tokenize_chinese_chars {
-            true => "ideographs apart",
-            false => "ideographs not parted",
+            true => "ideographs split",
+            false => "ideographs not split",
         },
     ];
     line(out, 0, &format!("text: {}", text.join(", ")))
@@ -292,11 +290,6 @@ fn some(names: &[&str]) -> String {
         false => "",
     };
     format!("{}{more}", shown.join(", "))
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// Formats a number with commas between thousands.

@@ -1,13 +1,14 @@
-//! Which head of a record goes along to `transformers`, whose models have one. Question answering does if
-//! its end does not depend on its start, tagging as it is, and classification and regression in the form
-//! of `transformers`' classifier. The configuration enters; a head, or why none goes along, leaves.
+//! Chooses the head of a record that is exported to `transformers`, whose models have one head. Question
+//! answering can be exported if its end does not depend on its start; tagging always; classification and
+//! regression in the form of `transformers`' classifier. Takes the configuration; yields a head, or the
+//! reason why none is exported.
 
 use crate::Error;
 use crate::config::RecordConfig;
 use crate::head_shape::{DenseKind, DenseShape, HeadShape};
 use crate::hugging_face::Class;
 
-/// A head that goes along.
+/// A head that can be exported.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub task: String,
@@ -16,7 +17,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The dense one that it is; none of questions is.
+    /// Its dense layers; `None` for question answering.
     pub fn dense(&self) -> Option<&DenseShape> {
         match &self.shape {
             HeadShape::Dense(dense) => Some(dense),
@@ -24,7 +25,7 @@ impl Head {
         }
     }
 
-    /// Whether all of it goes along: the classifier of questions without an answer does not.
+    /// Whether all of it is exported; the answerability classifier of question answering is not.
     pub fn is_whole(&self) -> bool {
         match &self.shape {
             HeadShape::Span(span) => !span.answerable_classifier,
@@ -33,18 +34,18 @@ impl Head {
     }
 }
 
-/// The heads of a record by what becomes of them.
+/// The heads of a record: the exported one, and the others with reasons.
 pub(super) struct Heads<'a> {
     config: &'a RecordConfig,
-    /// The one that goes along.
+    /// The exported head.
     pub chosen: Option<Head>,
 }
 
-/// Checks that the record has a head for the task that was asked for, if one was; `file` is its
-/// configuration, as errors call it.
+/// Checks that the record has a head for the requested task, if one was requested; `file` names its
+/// configuration in errors.
 ///
 /// # Errors
-/// It has none.
+/// If it has none.
 pub(super) fn check(config: &RecordConfig, task: Option<&str>, file: &str) -> Result<(), Error> {
     match task.filter(|&task| !config.heads.contains_key(task)) {
         None => Ok(()),
@@ -63,11 +64,11 @@ pub(super) fn check(config: &RecordConfig, task: Option<&str>, file: &str) -> Re
 }
 
 impl<'a> Heads<'a> {
-    /// Chooses the head of `task`, or the only one that can go along; `file` is the configuration, as
-    /// errors call it.
+    /// Chooses the head of `task`, or else the only one that can be exported; `file` names the configuration
+    /// in errors.
     ///
     /// # Errors
-    /// The head of `task` is not there, or cannot go along.
+    /// If the head of `task` does not exist or cannot be exported.
     pub fn choose(config: &'a RecordConfig, task: Option<&str>, file: &str) -> Result<Self, Error> {
         check(config, task, file)?;
         if let Some(task) = task
@@ -94,7 +95,7 @@ impl<'a> Heads<'a> {
         Ok(Self { config, chosen })
     }
 
-    /// The heads that stay behind, with their reasons; of several that could go along each does.
+    /// The heads that are left out, with reasons; if several could be exported, all of them.
     pub fn left_out(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let others = self.config.heads.iter().filter(|(task, _)| {
             let chosen = self.chosen.as_ref();
@@ -108,8 +109,8 @@ impl<'a> Heads<'a> {
         match (owner(self.config, path), &self.chosen) {
             (None, _) => "not in config.json",
             (Some((task, _)), Some(chosen)) if *task == chosen.task => {
-                "head of a task: transformers has no classifier of questions without an answer beside the \
-                 start and the end"
+                "head of a task: transformers has no classifier for unanswerable questions beside the start \
+                 and the end"
             }
             (Some((_, shape)), _) => self.reason(shape),
         }
@@ -118,9 +119,9 @@ impl<'a> Heads<'a> {
     fn reason(&self, shape: &HeadShape) -> &'static str {
         match (class(self.config, shape), &self.chosen) {
             (Err(why), _) => why,
-            (Ok(_), Some(_)) => "head of a task: that of another one goes along",
+            (Ok(_), Some(_)) => "head of a task: another task's head is exported",
             (Ok(_), None) => {
-                "head of a task: one of several, and a model of transformers has one; --task chooses it"
+                "head of a task: one of several, and a transformers model has only one; --task chooses it"
             }
         }
     }
@@ -138,13 +139,13 @@ pub(super) fn owner<'a>(
     })
 }
 
-/// The class that a head goes along as, or why it does not.
+/// The class as which a head is exported, or why it cannot be.
 fn class(config: &RecordConfig, shape: &HeadShape) -> Result<Class, &'static str> {
     let dense = match shape {
         HeadShape::Span(span) if span.joint_prediction => {
             return Err(
                 "head of a task: transformers has no model with the joint head, whose end depends on the \
-                 start; fine-tune with joint_prediction=false for one that goes along",
+                 start; fine-tune with joint_prediction=false for one that can be exported",
             );
         }
         HeadShape::Span(_) => return Ok(Class::Questions),
@@ -157,8 +158,8 @@ fn class(config: &RecordConfig, shape: &HeadShape) -> Result<Class, &'static str
             match dense.hidden_layer || is_narrow {
                 true => Ok(Class::Texts),
                 false => Err(
-                    "head of a task: it has more labels than half the model's width, so that the \
-                     classifier of transformers, with its hidden layer and GELU, cannot be equal to it",
+                    "head of a task: it has more labels than half the hidden size, so that the classifier \
+                     of transformers, with its hidden layer and GELU, cannot represent it",
                 ),
             }
         }
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_head_goes_along_as_the_class_that_computes_the_same() {
-        // Hidden states of 8 values.
+        // Hidden states of size 8.
         let config = config(4, HeadShape::dense(1));
         for (shape, expected) in [
             (head(false, false, false), Ok(Class::Questions)),
@@ -221,7 +222,7 @@ mod tests {
         };
         assert_eq!(chosen(&config, None), Ok(None));
         let error = chosen(&config, Some("squad")).unwrap_err();
-        assert!(error.contains("\"squad\" cannot go along"), "{error}");
+        assert!(error.contains("\"squad\" cannot be exported"), "{error}");
         config.heads.insert("ner".into(), of(DenseKind::Tagging, 3));
         assert_eq!(chosen(&config, None), Ok(Some("ner".into())));
         let sst = of(DenseKind::Classification, 2);
@@ -236,11 +237,11 @@ mod tests {
         assert!(
             heads
                 .reason_of("heads.ner.dense.bias")
-                .contains("another one")
+                .contains("another task's head")
         );
         let error = chosen(&config, Some("rte")).unwrap_err();
         assert!(
-            error.contains("config.json: no head of a task \"rte\"; it has ner, squad, sst"),
+            error.contains("config.json: no head for task \"rte\"; it has ner, squad, sst"),
             "{error}"
         );
     }

@@ -1,8 +1,8 @@
-//! The way out: a folder with a Burn record, converted or fine-tuned, enters; a folder that
-//! Hugging Face's `transformers` or Google's TensorFlow code loads leaves. One tensor is in memory
-//! at a time. TensorFlow gets every head that Google's code has, and every network of pre-training; a
-//! model of `transformers` has one of either. `export.json` beside the files says what was written and
-//! what was left out.
+//! Export: takes a folder with a Burn record, converted or fine-tuned; yields a folder that Hugging Face's
+//! `transformers` or Google's TensorFlow code loads. One tensor is in memory at a time. A TensorFlow
+//! checkpoint receives every head that Google's code supports, and every pre-training network; a
+//! `transformers` model receives one head or one network. `export.json` beside the files lists what was
+//! written and what was left out.
 
 mod head;
 mod hugging_face;
@@ -32,9 +32,9 @@ use moments::{Absent, Moments};
 pub use network::Network;
 use source::Source;
 
-/// Says what an export wrote, and that the folder is one's own to write into again.
+/// The report of an export; its presence marks the folder as one that may be overwritten.
 const REPORT_FILE: &str = "export.json";
-/// A row for each of a model's parameters.
+/// The report has one entry per parameter.
 const MAX_REPORT_BYTES: u64 = 16 << 20;
 
 /// Whose files are written.
@@ -52,14 +52,14 @@ pub enum Format {
 pub struct Export {
     pub format: Format,
     pub producer: &'static str,
-    /// The files that were written, `export.json` aside.
+    /// The files that were written, except `export.json`.
     pub files: Vec<String>,
     pub tensors: Vec<ExportedTensor>,
     pub left_out: Vec<LeftOut>,
-    /// The network of pre-training that a model of `transformers` is.
+    /// The pre-training network that was exported to `transformers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// CRC32C of the model card as it was written, by which one that was edited since is known.
+    /// CRC32C of the model card as written, which detects later edits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub card: Option<String>,
 }
@@ -70,7 +70,7 @@ pub struct ExportedTensor {
     /// Its name in the files.
     pub name: String,
     pub shape: Vec<u64>,
-    /// Its path in the record; of a tensor that is several parameters, their paths.
+    /// Its path in the record; if it consists of several parameters, their paths.
     pub parameter: String,
 }
 
@@ -81,12 +81,12 @@ pub struct LeftOut {
     pub reason: &'static str,
 }
 
-/// Writes the record in the folder `input` as files of `format` into the folder `out`, which must
-/// be new, empty, or an earlier export in this format. `progress` hears bytes done and bytes in
-/// all. The files get their places together, once all are written.
+/// Writes the record in the folder `input` as files of `format` into the folder `out`, which must be new,
+/// empty, or an earlier export in this format. Calls `progress` with the bytes done and the total. The files
+/// are moved into place together, once all are written.
 ///
 /// # Errors
-/// `input` holds no whole record, or `out` holds something else or cannot be written.
+/// If `input` holds no complete record, or `out` holds something else or cannot be written.
 pub fn export(
     format: Format,
     input: &Path,
@@ -114,10 +114,10 @@ pub fn export_head(
     write(format, input, asked, out, progress)
 }
 
-/// As [`export`] in the format of `transformers`, of one network of a pre-trained model.
+/// Like [`export`] to `transformers`, for one network of a pre-trained model.
 ///
 /// # Errors
-/// As [`export`], and a network that is not there, or for which `transformers` has no model.
+/// As for [`export`], and if the network does not exist, or `transformers` has no model for it.
 pub fn export_network(
     network: Network,
     input: &Path,
@@ -131,7 +131,7 @@ pub fn export_network(
     write(Format::Hf, input, asked, out, progress)
 }
 
-/// What goes along besides the encoder, if it was said.
+/// The head or network that was requested, if any.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     task: Option<&'a str>,
@@ -163,7 +163,7 @@ fn to_hugging_face(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Export, Error> {
     let plan = hugging_face::Plan::new(source, Pretrained::of(&record).as_ref(), asked)?;
-    // Nothing is written of a record that is not whole.
+    // Nothing is written if the record is incomplete.
     for parameter in plan.parameters() {
         record.check(parameter)?;
     }
@@ -196,7 +196,7 @@ fn to_hugging_face(
     if !writes_card {
         let card = out.join(hugging_face::card::FILE);
         log::warn!(
-            "{}: was edited since it was written: it stays as it is",
+            "{}: was edited since it was written: it is kept unchanged",
             card.display()
         );
     }
@@ -253,7 +253,7 @@ fn to_tensorflow(
         parameter: path.into(),
         reason: tensorflow::reason(&source.config, path),
     });
-    // Nobody misses the state of a fine-tuned model that is no checkpoint.
+    // A fine-tuned model that is not a checkpoint is not expected to have the optimiser's state.
     let absent = moments.err();
     let absent = absent.filter(|why| pretrained.is_some() || *why != Absent::NoCheckpoint);
     let absent = absent.map(|why| LeftOut {
@@ -272,8 +272,8 @@ fn to_tensorflow(
     publish(staging, source, export, &[])
 }
 
-/// Writes the vocabulary and the report, and gives all files their places. Of `earlier` files those go
-/// that this export has none of any more: they would speak of another model.
+/// Writes the vocabulary and the report, and moves all files into place. Removes those `earlier` files that
+/// this export does not replace: they would describe another model.
 fn publish(
     staging: Staging,
     source: &Source,
@@ -294,28 +294,28 @@ fn publish(
     Ok(export)
 }
 
-/// CRC32C of a file, as `export.json` has it.
+/// CRC32C of a file, in the format of `export.json`.
 fn checksum(path: &Path) -> Result<String, Error> {
     let bytes = plain_file::read(path, MAX_REPORT_BYTES)?.unwrap_or_default();
     Ok(format!("{:08x}", crc32c::crc32c(&bytes)))
 }
 
-/// Says what the number of attention heads is where it is not the one by the reference's rule.
+/// Reports the number of attention heads if it does not follow the reference's rule.
 fn warn_of_heads(source: &Source) {
     let model = &source.config.model;
     if model.num_attention_heads != (model.hidden_size / 64).max(1) {
         log::warn!(
-            "{}: no variable tells that num_attention_heads is {}: give it to Google's code in \
-             model_hparam_overrides, and to a conversion back in a config.json beside the checkpoint, \
-             with hidden_size",
+            "{}: no variable says that num_attention_heads is {}: give it to Google's code in \
+             model_hparam_overrides, and to convert back put it with hidden_size into a config.json beside \
+             the checkpoint",
             source.display(),
             model.num_attention_heads
         );
     }
 }
 
-/// Says which heads have labels or a range, since a TensorFlow checkpoint has no place for them, and which
-/// are none of Google's.
+/// Warns of heads with labels or a range, which a TensorFlow checkpoint cannot store, and of heads that
+/// Google's code does not have.
 fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig, asked: Option<&str>) {
     for (task, head) in &config.heads {
         let HeadShape::Dense(dense) = head else {
@@ -339,14 +339,14 @@ fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig, asked: Op
             (None, None) => continue,
         };
         log::warn!(
-            "{}: {lost}, for which a TensorFlow checkpoint has no place; once it is converted back, copy \
-             {task:?} of \"heads\" from this config.json to its own",
+            "{}: {lost}, because a TensorFlow checkpoint has no place for them; after converting it back, \
+             copy {task:?} of \"heads\" from this config.json to its own",
             input.join("config.json").display()
         );
     }
 }
 
-/// What `export.json` says of an earlier export in the same folder.
+/// The content of `export.json` from an earlier export to the same folder.
 #[derive(Deserialize)]
 struct Earlier {
     format: Format,
@@ -359,7 +359,7 @@ struct Earlier {
 }
 
 impl Earlier {
-    /// Whether `out` holds a model card that is not the one that was written.
+    /// Whether the model card in `out` was edited since it was written.
     fn has_edited_card(&self, out: &Path) -> bool {
         let card = out.join(hugging_face::card::FILE);
         let is_there = fs::symlink_metadata(&card).is_ok();

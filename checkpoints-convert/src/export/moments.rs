@@ -1,5 +1,5 @@
-//! The optimiser's state in a checkpoint of a run: `optimizer.bpk` and `state.json` beside a record enter;
-//! Adam's moments by the reference's names, and the number of steps, leave.
+//! The optimiser's state in a run's checkpoint. Takes `optimizer.bpk` and `state.json` beside a record;
+//! yields Adam's moments under the reference's names, and the number of steps.
 
 use std::path::Path;
 
@@ -12,17 +12,18 @@ use crate::stored_record::StoredRecord;
 
 const FILE: &str = "optimizer.bpk";
 const STATE_FILE: &str = "state.json";
-/// One of a run of many tasks has some tens of kilobytes.
+/// A run of many tasks has some tens of kilobytes.
 const MAX_STATE_BYTES: u64 = 16 << 20;
 
-/// Why a folder has no state that Google's code goes on with: it restores the moments of every variable.
+/// Why a folder has no state from which Google's code can continue: it restores the moments of every
+/// variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
-    /// It is no checkpoint of a run.
+    /// The folder is not a checkpoint of a run.
     NoCheckpoint,
-    /// Moments of some parameters are in fewer bits.
+    /// The moments of some parameters are stored in fewer bits.
     OtherFormat,
-    /// Some parameters have none.
+    /// Some parameters have no moments.
     NotTrained,
 }
 
@@ -30,12 +31,12 @@ impl Absent {
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoCheckpoint => {
-                "optimiser state: only a checkpoint-N folder of a run has it (moments in float32); \
-                 export that one to train on with Google's code"
+                "optimiser state: only a checkpoint-N folder of a run has it (moments in float32); export \
+                 that one to continue training with Google's code"
             }
             Self::OtherFormat => {
-                "optimiser state: Google's code has moments in float32 alone, and those of this run are \
-                 not; train with optimizer_moments=f32 to export them"
+                "optimiser state: Google's code has moments in float32 only, and this run's are in fewer \
+                 bits; train with optimizer_moments=f32 to export them"
             }
             Self::NotTrained => {
                 "optimiser state: layers that were not trained have no moments, and Google's code needs \
@@ -45,10 +46,10 @@ impl Absent {
     }
 }
 
-/// Moments of both kinds, and the step.
+/// Both moments of all parameters, and the step.
 pub(super) struct Moments {
     pub record: StoredRecord,
-    /// Steps that are done.
+    /// Completed steps.
     pub step: i64,
 }
 
@@ -58,10 +59,10 @@ struct State {
 }
 
 impl Moments {
-    /// Those of all `parameters` of the record in `folder`, or why there are not all of them.
+    /// The moments of all `parameters` of the record in `folder`, or why some are missing.
     ///
     /// # Errors
-    /// They are there and cannot be read.
+    /// If they exist but cannot be read.
     pub fn of(
         record: &StoredRecord,
         folder: &Path,
@@ -87,7 +88,7 @@ impl Moments {
             .iter()
             .filter(|it| !(has("m", it) && has("v", it)));
         let without: Vec<&Parameter> = without.collect();
-        // What a run with optimizer_moments=bf16 or 8bit calls them.
+        // The names used in a run with optimizer_moments=bf16 or 8bit.
         if without.iter().any(|it| has("mv", it) || has("blocks", it)) {
             return Ok(Err(Absent::OtherFormat));
         }

@@ -1,5 +1,6 @@
-//! Which network of a pre-trained model goes along to `transformers`, which has two models for the two of
-//! them. What the record has enters; a network's shape and parameters leave, or why it stays behind.
+//! Chooses the network of a pre-trained model that is exported to `transformers`, which has one model class
+//! for each. Takes the contents of the record; yields a network's shape and parameters, or the reason why it
+//! is left out.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::names::{
 };
 use crate::pretrained::{Generator, Pretrained};
 
-/// A network of pre-training.
+/// A pre-training network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
@@ -38,34 +39,35 @@ impl Network {
     }
 }
 
-/// What the two towers' model is not.
+/// Why two towers cannot be exported.
 const TOWERS_STAY: &str = "two towers that read from either side guess its tokens, and transformers has no \
-                           such model; --format tf takes them along";
+                           such model; --format tf exports them";
 
-/// Of a score that is more than the network's.
-const ELECTRIC: &str = "If this model was trained as Electric, a token's score is this network's, \
-                        ln q(token) of the two towers and ln(mask_prob / (1 − mask_prob)) together; \
-                        transformers computes the first of the three alone.";
+/// A note on scores that depend on more than the network.
+const ELECTRIC: &str = "If this model was trained as Electric, a token's score is the sum of this \
+                        network's, ln q(token) of the two towers and ln(mask_prob / (1 − mask_prob)); \
+                        transformers computes only the first.";
 
-/// A network that goes along.
+/// A network that can be exported.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub network: Network,
     pub model: ModelShape,
-    /// Each with the variable by which `transformers` names it: a model of its own has the encoder's.
+    /// Its parameters, each under the variable that determines its `transformers` name: a generator of its
+    /// own uses the encoder's.
     pub parameters: Vec<Parameter>,
-    /// What whoever uses it has to know.
+    /// What a user must know.
     pub note: Option<&'static str>,
-    /// Why the other one stays behind even if it is asked for; `None` if it does not.
+    /// Why the other network cannot be exported even on request; `None` if it can.
     pub other: Option<&'static str>,
 }
 
 impl Chosen {
-    /// The network that was asked for, or of a record without a task's head the discriminator, or else the
-    /// only one. `None` if the record has none and none was asked for.
+    /// The requested network. Without a request, the discriminator if the record has no task head, or else
+    /// the only network; `None` if the record has none.
     ///
     /// # Errors
-    /// The network that was asked for is not there, or `transformers` has no model for it.
+    /// If the requested network does not exist, or `transformers` has no model for it.
     pub fn of(
         source: &Source,
         pretrained: Option<&Pretrained>,
@@ -131,12 +133,12 @@ impl Chosen {
     }
 }
 
-/// What the record has of pre-training if this network is in it and `transformers` has a model for it.
+/// The record's pre-training description, if it includes this network and `transformers` has a model for it.
 fn able(pretrained: Option<&Pretrained>, network: Network) -> Result<&Pretrained, &'static str> {
     let Some(pretrained) = pretrained else {
         return Err(
-            "nothing of pre-training is there; a run of electra pretrain leaves it in generator.bpk, and so \
-             does convert --with-generator of a released checkpoint",
+            "there is nothing of pre-training; electra pretrain writes it to generator.bpk, and so does \
+             convert --with-generator for a released checkpoint",
         );
     };
     match network {
@@ -154,7 +156,7 @@ fn able(pretrained: Option<&Pretrained>, network: Network) -> Result<&Pretrained
     }
 }
 
-/// The parameters of a model that is a generator of its own: its layers, and the embeddings that it reads.
+/// The parameters of a model that is a generator of its own: its layers, and the embeddings that it uses.
 fn of_generator(source: &Source, own: &Generator) -> Vec<Parameter> {
     let embeddings = names::encoder_parameters(&source.config);
     let is_shared = |parameter: &Parameter| {

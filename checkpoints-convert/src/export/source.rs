@@ -1,5 +1,5 @@
-//! What an export is made of: a record's folder enters; its configuration, what a run wrote beside it, and
-//! its vocabulary leave.
+//! The input of an export. Takes a record's folder; yields its configuration, what a run wrote beside it, and
+//! its vocabulary.
 
 use std::path::{Path, PathBuf};
 
@@ -12,27 +12,27 @@ use crate::plain_file;
 use crate::record_files::VOCABULARY_FILE;
 use crate::stored_record::{self, StoredRecord};
 
-/// A vocabulary of 30,522 words has 232 kB.
+/// A vocabulary of 30,522 tokens has 232 kB.
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 
-/// A record's folder, read.
+/// The contents of a record's folder.
 pub(super) struct Source {
     pub folder: PathBuf,
     pub config: RecordConfig,
     pub vocabulary: Vec<u8>,
-    /// The whole of the file that `config` is from.
+    /// The complete file that `config` comes from.
     file: ConfigFile,
     path: PathBuf,
 }
 
 impl Source {
-    /// That of a record which was opened.
+    /// Reads the source of a record that was opened.
     ///
     /// # Errors
-    /// A small file of it is missing or cannot be read.
+    /// If one of its small files is missing or cannot be read.
     pub fn of(record: &StoredRecord, folder: &Path) -> Result<Self, Error> {
         let path = stored_record::config_of(folder);
-        // The checkpoints of a run share the one of its folder, as they do the configuration.
+        // A run's checkpoints share the vocabulary and the configuration in its folder.
         let own = folder.join(VOCABULARY_FILE);
         let shared = path.with_file_name(VOCABULARY_FILE);
         let vocabulary = if own.exists() { own } else { shared };
@@ -49,12 +49,12 @@ impl Source {
         })
     }
 
-    /// How errors call the configuration.
+    /// The name of the configuration in errors.
     pub fn display(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// The hyper-parameters of the run that trained the model; none of a record that was converted.
+    /// The hyper-parameters of the run that trained the model; empty for a converted record.
     pub fn settings(&self) -> Map<String, Value> {
         match self.file.is_fine_tuned() {
             true => self.file.hparams(),
@@ -62,7 +62,7 @@ impl Source {
         }
     }
 
-    /// The hyper-parameters of the run that pre-trained the model; none of another.
+    /// The hyper-parameters of the run that pre-trained the model; empty for others.
     pub fn pretraining(&self) -> Map<String, Value> {
         self.file.pretraining()
     }

@@ -1,6 +1,6 @@
-//! A TensorFlow checkpoint as Google's code reads it (`init_checkpoint`, or a folder of a run that it goes
-//! on with): parameters, and the optimiser's state if there is one, enter; `model.ckpt` with the
-//! reference's variable names and the file `checkpoint` leave.
+//! A TensorFlow checkpoint that Google's code reads (as `init_checkpoint`, or as the folder of a run to
+//! resume). Takes parameters, and the optimiser's state if there is one; yields `model.ckpt` with the
+//! reference's variable names, and the file `checkpoint`.
 
 use super::ExportedTensor;
 use super::head::owner;
@@ -15,10 +15,10 @@ use crate::stored_record::StoredRecord;
 use crate::tensor::DType;
 
 const PREFIX: &str = "model.ckpt";
-/// The number of steps.
+/// Name of the step counter.
 const STEP: &str = "global_step";
 
-/// The parameters that Google's code has, of all heads or of that of one `task`.
+/// The parameters that Google's code supports, of all heads or of that of one `task`.
 pub(super) fn parameters(config: &RecordConfig, task: Option<&str>) -> Vec<Parameter> {
     let mut parameters = names::encoder_parameters(config);
     for (name, head) in &config.heads {
@@ -29,7 +29,7 @@ pub(super) fn parameters(config: &RecordConfig, task: Option<&str>) -> Vec<Param
     parameters
 }
 
-/// Whether a head is one that Google's code does not have.
+/// Whether Google's code does not have this kind of head.
 fn has_hidden_layer(head: &HeadShape) -> bool {
     matches!(head, HeadShape::Dense(dense) if dense.hidden_layer)
 }
@@ -41,16 +41,16 @@ pub(super) fn reason(config: &RecordConfig, path: &str) -> &'static str {
         Some((_, head)) if has_hidden_layer(head) => {
             "head of a task: Google's code has none with a hidden layer"
         }
-        Some(_) => "head of a task: --task names another one",
+        Some(_) => "head of a task: --task selects another one",
     }
 }
 
-/// Bytes of a parameter's values; it was checked to be in the record, so they are few enough.
+/// Size of a parameter's values in bytes; small enough, because it is known to be in the record.
 fn byte_length(parameter: &Parameter) -> u64 {
     4 * parameter.shape.iter().product::<u64>()
 }
 
-/// Writes everything but the vocabulary; `progress` hears bytes done and bytes in all.
+/// Writes everything except the vocabulary; calls `progress` with the bytes done and the total.
 pub(super) fn write(
     record: &mut StoredRecord,
     parameters: &[Parameter],
@@ -95,7 +95,7 @@ pub(super) fn write(
     }
     bundle.finish()?;
     write_checkpoint_state(staging.folder(), PREFIX)?;
-    // What names the checkpoint comes last: where it is, the other files are there too.
+    // The file that names the checkpoint comes last: if it exists, so do the others.
     let files = vec![
         shard_file_name(PREFIX, 0, 1),
         format!("{PREFIX}.index"),

@@ -152,7 +152,7 @@ impl Settings {
             ));
         }
         if settings.layer_norm_eps != config::epsilon() {
-            let expected = "the reference's 1e-12 is what is computed";
+            let expected = "only the reference's 1e-12 is computed";
             return Err(setting(
                 "layer_norm_eps",
                 settings.layer_norm_eps.to_string(),

@@ -15,7 +15,8 @@ pub enum Error {
     #[error(transparent)]
     File(plain_file::Error),
     #[error(
-        "{folder}: config.json of a Hugging Face model, but no weights that are read (model.safetensors or pytorch_model.bin){found}; download the whole model, or save it again with safetensors"
+        "{folder}: config.json of a Hugging Face model, but no readable weights (model.safetensors or \
+        pytorch_model.bin){found}; download the whole model, or save it again with safetensors"
     )]
     NoWeights { folder: String, found: String },
     #[error(
@@ -55,7 +56,8 @@ pub enum Error {
     },
 
     #[error(
-        "{file}: {key:?} is {found}: {expected}; a text would get other ids than the model knows"
+        "{file}: {key:?} is {found}: {expected}; a text would get other ids than those the model was \
+        trained with"
     )]
     Tokenizer {
         file: String,
@@ -85,7 +87,8 @@ pub enum Error {
         expected: String,
     },
     #[error(
-        "{file}: its vocabulary is no list of words with the numbers 0, 1, 2, …; put this model's vocab.txt beside it"
+        "{file}: its vocabulary is not a list of words with the numbers 0, 1, 2, …; put this model's \
+        vocab.txt beside it"
     )]
     Numbers { file: String },
 
@@ -95,7 +98,7 @@ pub enum Error {
     TooManyShards { file: String, limit: usize },
     #[error("{file}: more than {limit} tensors; an ELECTRA model has under a thousand")]
     TooManyTensors { file: String, limit: usize },
-    #[error("{file}: tensor {name:?} is to be in it and is not; copy or download it again")]
+    #[error("{file}: tensor {name:?} should be in it and is not; copy or download it again")]
     TensorMissing { file: String, name: String },
     #[error("{file}: two tensors are named {name:?}, or stand for the same variable")]
     Duplicate { file: String, name: String },
@@ -109,7 +112,7 @@ pub enum Error {
         limit: usize,
     },
 
-    #[error("{file}: no safetensors file: {what}")]
+    #[error("{file}: not a safetensors file: {what}")]
     Safetensors { file: String, what: String },
     #[error(
         "{file}: has {length} bytes, its header describes {expected}; the file is cut off or damaged: copy or download it again"
@@ -132,7 +135,8 @@ pub enum Error {
     #[error("{file}: {what}")]
     Archive { file: String, what: String },
     #[error(
-        "{file}: its pickle asks for {name:?}, which no state dict of tensors needs; such a file is not to be trusted and nothing of it was run"
+        "{file}: its pickle asks for {name:?}, which no state dict of tensors needs; do not trust such a \
+        file; nothing of it was run"
     )]
     Global { file: String, name: String },
     #[error(

@@ -146,7 +146,8 @@ fn read_archive(file: BufReader<File>, display: &str) -> Result<Contents, Error>
                 stored = stored.saturating_add(member.size());
                 if stored > length {
                     return Err(refused(format!(
-                        "its members claim more than the {length} bytes of the archive: they share bytes, as no right archive's do"
+                        "its members claim more than the {length} bytes of the archive: they share bytes, \
+                        which valid archives never do"
                     )));
                 }
                 members.push((number, member.size()));

@@ -48,7 +48,7 @@ fn check(placed: &Placed) -> Result<(), String> {
     let expected = match variable.name.as_str() {
         "qa_outputs.weight" => "[2, hidden]",
         "qa_outputs.bias" => "[2]",
-        other => return Err(format!("{other} belongs to no head that is known")),
+        other => return Err(format!("{other} belongs to no known head")),
     };
     let has_rows = variable.shape.first() == Some(&2) && variable.size.is_multiple_of(2);
     if !has_rows || variable.shape.len() != expected.split(',').count() {
@@ -59,7 +59,7 @@ fn check(placed: &Placed) -> Result<(), String> {
     }
     match column_major {
         true => Err(format!(
-            "the values of {} lie column after column; save the model with safetensors",
+            "the values of {} are stored column by column; save the model with safetensors",
             variable.name
         )),
         false => Ok(()),
@@ -156,11 +156,11 @@ mod tests {
             ),
             (
                 placed("qa_outputs.weight", &[2, 64], 0, true),
-                "lie column after column",
+                "stored column by column",
             ),
             (
                 placed("qa_outputs.dense.weight", &[2, 64], 0, false),
-                "qa_outputs.dense.weight belongs to no head",
+                "qa_outputs.dense.weight belongs to no known head",
             ),
         ] {
             let mut tensors = vec![tensor];

@@ -25,8 +25,8 @@ pub(super) fn of(
     let Some(name) = stated.as_str().filter(|name| names::is_task_name(name)) else {
         let warning = (!stated.is_null()).then(|| {
             format!(
-                "\"finetuning_task\" is {stated}, which is no task's name (letters, digits, _ and -); \
-                 the head is called {default:?}"
+                "\"finetuning_task\" is {stated}, which is not a task name (letters, digits, _ and -); the \
+                 head is called {default:?}"
             )
         });
         return (default.into(), warning);

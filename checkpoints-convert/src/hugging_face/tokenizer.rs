@@ -199,7 +199,7 @@ impl Settings {
             ("do_word_tokenize", self.do_word_tokenize),
         ] {
             if value == Some(false) {
-                let expected = "texts are always parted into words and punctuation here";
+                let expected = "texts are always split into words and punctuation here";
                 return Err(refused(file, key, "false", expected));
             }
         }
@@ -209,8 +209,8 @@ impl Settings {
             .flatten()
             .find(|word| !SPECIAL.contains(&word.as_str()))
         {
-            let expected = "no word is kept from being parted here; take it out of the list if your \
-                            texts do not hold it";
+            let expected = "no word is exempt from splitting here; remove it from the list if your texts do \
+                            not contain it";
             return Err(refused(
                 file,
                 "never_split",
@@ -262,8 +262,8 @@ fn added_warning(stated: &Stated<'_>) -> Option<String> {
     tokens.dedup();
     let first = tokens.first()?;
     Some(format!(
-        "{} added token(s), such as {first:?}: transformers takes them out of a text whole, here they \
-         are parted like any other text",
+        "{} added token(s), such as {first:?}: transformers keeps them whole, here they are split like any \
+         other text",
         tokens.len()
     ))
 }

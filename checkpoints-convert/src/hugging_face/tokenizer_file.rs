@@ -214,7 +214,7 @@ impl File {
         let limit = limit.filter(|limit| ![100, LONGEST_WORD].contains(limit))?;
         Some(format!(
             "\"max_input_chars_per_word\" is {limit} in {TOKENIZER_FILE}: transformers makes a longer word \
-             [UNK], here a word of up to {LONGEST_WORD} characters is taken apart"
+             [UNK], here a word of up to {LONGEST_WORD} characters is split into pieces"
         ))
     }
 

@@ -134,9 +134,7 @@ fn check_places(
     if place == end {
         return Ok(());
     }
-    Err(damaged(
-        "bytes are missing or were added behind its tensors",
-    ))
+    Err(damaged("bytes are missing or were added after its tensors"))
 }
 
 /// Checks that the bytes from `start` to `end`, before the tensor `name`, are zero.

@@ -62,7 +62,7 @@ impl Heads {
             return;
         }
         let why = format!(
-            "head {task:?} is incomplete: nothing fills {}",
+            "head {task:?} is incomplete: no variable for {}",
             missing.join(", ")
         );
         self.warnings.push(format!("{why}; the head is left out"));

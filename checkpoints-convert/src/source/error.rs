@@ -20,7 +20,8 @@ pub enum Error {
         prefixes: Vec<String>,
     },
     #[error(
-        "{}: the file `checkpoint` in it names {named:?}, which lies in another folder; give that prefix, or the prefix of the one to take here{}",
+        "{}: the file `checkpoint` in it names {named:?}, which is in another folder; give that prefix, or \
+        the prefix of the one to take here{}",
         path.display(), listed(here)
     )]
     Elsewhere {
@@ -44,7 +45,7 @@ pub enum Error {
         cause: zip::result::ZipError,
     },
     #[error(
-        "{file}: member {member:?} would leave the folder of the archive; such an archive is not to be trusted"
+        "{file}: member {member:?} would leave the folder of the archive; do not trust such an archive"
     )]
     MemberPath { file: String, member: String },
     #[error(
@@ -56,7 +57,8 @@ pub enum Error {
         compressed: u64,
     },
     #[error(
-        "{file}: its members claim {claimed} packed bytes, but the archive has {length}: they share bytes, as no right archive's do"
+        "{file}: its members claim {claimed} packed bytes, but the archive has {length}: they share bytes, \
+        which valid archives never do"
     )]
     SharedBytes {
         file: String,

@@ -105,7 +105,7 @@ pub(super) fn choose(
         [only] => {
             let why = match (named.is_some(), last) {
                 (_, Some(last)) => {
-                    format!("the file `checkpoint` names {last:?}, which is not there")
+                    format!("the file `checkpoint` names {last:?}, which does not exist")
                 }
                 (true, None) => "the file `checkpoint` names no checkpoint".into(),
                 (false, None) => "there is no file `checkpoint`".into(),

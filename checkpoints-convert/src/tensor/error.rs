@@ -36,7 +36,7 @@ pub enum Error {
     },
     #[error("{file}: ends inside tensor {name:?}; the file is cut off: copy it again")]
     TensorCutOff { file: String, name: String },
-    #[error("{file}: tensor {name:?} needs {bytes} bytes of memory, which are not to be had")]
+    #[error("{file}: tensor {name:?} needs {bytes} bytes of memory, which are not available")]
     Memory {
         file: String,
         name: String,

@@ -1,4 +1,4 @@
-//! Flags that say how the tokens of data files are counted, and which task the files are of.
+//! Flags for counting the tokens of data files, and for the task of the files.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 

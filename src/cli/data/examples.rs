@@ -1,4 +1,4 @@
-//! What `electra data check` prints of labelled texts and of tagged words.
+//! What `electra data check` prints for labelled texts and tagged words.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -13,10 +13,10 @@ use crate::tasks::{
     tagging::check::WordFile,
 };
 
-/// Labels or types that are shown; `--json` has them all.
+/// Maximum number of labels or types shown; `--json` has all.
 const SHOWN: usize = 20;
 
-/// Characters of a label.
+/// Maximum characters of a label.
 const LABEL: usize = 28;
 
 pub(super) fn print_examples(found: &Check, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The lines that all checks print: lengths, shares, problems.
+//! Lines that all checks print: lengths, shares, problems.
 
 use std::{fmt::Display, io::Write};
 
@@ -6,10 +6,10 @@ use checkpoints_convert::printable;
 
 use crate::data::spread::Spread;
 
-/// Problems of a kind that are shown; `--json` has them all.
+/// Maximum number of problems of one kind shown; `--json` has all.
 const SHOWN: usize = 5;
 
-/// A problem as it is printed.
+/// A problem, formatted.
 pub(super) struct Told<'a> {
     pub place: String,
     pub found: &'a str,
@@ -38,7 +38,7 @@ pub(super) fn print_problems<'a>(
     Ok(())
 }
 
-/// Which vocabulary the tokens are counted in, if one was given.
+/// Prints which vocabulary was used to count tokens, if one was given.
 pub(super) fn print_vocabulary(given: Option<&str>, out: &mut dyn Write) -> anyhow::Result<()> {
     match given {
         Some(given) => Ok(writeln!(out, "vocabulary: {}", printable(given))?),
@@ -46,7 +46,7 @@ pub(super) fn print_vocabulary(given: Option<&str>, out: &mut dyn Write) -> anyh
     }
 }
 
-/// A count with its share of all.
+/// Prints a count and its share of the total.
 pub(super) fn print_share(
     what: &str,
     count: usize,

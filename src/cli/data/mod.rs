@@ -1,5 +1,5 @@
-//! `electra data`: other data sets' files into SQuAD 2.0, text into examples for pre-training, a look at
-//! any of them before a run, and files parted and put together.
+//! `electra data`: converts other data sets to SQuAD 2.0, makes pre-training examples from text, checks files
+//! before a run, and splits and merges them.
 
 mod check;
 mod count_args;
@@ -71,7 +71,7 @@ pub struct Files {
     /// Input file, as the data set provides it
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Output file, in SQuAD 2.0's format
+    /// Output file, in SQuAD 2.0's format; a name that ends in .gz is packed with gzip
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
 }

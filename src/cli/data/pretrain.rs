@@ -1,4 +1,5 @@
-//! `electra data pretrain`: a corpus → a file of examples; `electra data examples`: a look into such files.
+//! `electra data pretrain` builds a file of examples from a corpus; `electra data examples` inspects such
+//! files.
 
 use std::{
     io::{self, Write},
@@ -16,13 +17,15 @@ use crate::{
     cli::{GlobalArgs, print_beside, print_json_beside},
     counted::grouped,
     data,
-    durable_file::{spare_inputs, write_whole},
+    durable_file::{pack_by_name, spare_inputs, write_whole},
     pretrain::{
+        self,
         build::{self, Request},
         example::Example,
         examples::{Examples, Source},
         token_file::Header,
     },
+    progress::Progress,
     stop,
     text::{
         normalizer::Normalizer,
@@ -31,7 +34,7 @@ use crate::{
     },
 };
 
-/// Work is saved this often.
+/// How often progress is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 /// What becomes of letters, as the reference's script has it.
@@ -56,7 +59,7 @@ impl LetterArgs {
         let lower_case = !self.no_lower_case;
         Normalizer {
             lower_case,
-            // Where letters keep their case, the reference's tokenizer keeps their accents.
+            // In cased text, the reference's tokenizer keeps accents.
             strip_accents: lower_case && !self.no_strip_accents,
             split_ideographs: true,
         }
@@ -151,7 +154,9 @@ pub(super) fn run(
     let made = made?;
     if made.was_there {
         let output = args.output.display();
-        progress.note(&format!("{output}: is there already, made of the same"));
+        progress.note(&format!(
+            "{output}: already exists, made from the same input"
+        ));
     }
     if global.json {
         let mut told = json!(made.header);
@@ -212,7 +217,7 @@ pub struct ExamplesArgs {
     /// Vocabulary file that the examples were made with, one token per line
     #[arg(long, value_name = "FILE")]
     pub vocab: PathBuf,
-    /// Output file for the examples, as JSON lines
+    /// Output file for the examples, as JSON lines; a name that ends in .gz is packed with gzip
     #[arg(long, value_name = "FILE.jsonl")]
     pub output: Option<PathBuf>,
     /// Write only the first N examples
@@ -227,15 +232,7 @@ pub(super) fn examples(
 ) -> anyhow::Result<()> {
     let vocab = Vocab::read(&args.vocab)?;
     let examples = Examples::open(&args.files, &vocab)?;
-    let progress = global.progress();
-    let mut reading = progress.reading();
-    for source in examples.sources() {
-        if let Source::Tokens(file) = source {
-            let total = file.bytes();
-            file.verify(&mut |bytes| reading.at(bytes, total, "read", json!({})))?;
-        }
-    }
-    drop(reading);
+    verify(&examples, &global.progress())?;
     let mut inputs: Vec<&Path> = examples.sources().iter().map(Source::path).collect();
     inputs.push(&args.vocab);
     let told = json!({
@@ -251,21 +248,23 @@ pub(super) fn examples(
     ensure!(count > 0, "--first: expected a number of examples, found 0");
     let mut failed = None;
     let written = write_whole(output, |file| {
-        let mut example = Example::default();
-        for index in 0..count {
-            if let Err(error) = examples.read(index, &mut example) {
-                failed = Some(error);
-                return Err(io::Error::other("not whole"));
+        pack_by_name(output, file, |file| {
+            let mut example = Example::default();
+            for index in 0..count {
+                if let Err(error) = examples.read(index, &mut example) {
+                    failed = Some(error);
+                    return Err(io::Error::other("not whole"));
+                }
+                let line = json!({
+                    "index": index,
+                    "length": example.ids.len(),
+                    "input_ids": example.ids,
+                    "segment_ids": example.segments().collect::<Vec<_>>(),
+                });
+                writeln!(file, "{line}")?;
             }
-            let line = json!({
-                "index": index,
-                "length": example.ids.len(),
-                "input_ids": example.ids,
-                "segment_ids": example.segments().collect::<Vec<_>>(),
-            });
-            writeln!(file, "{line}")?;
-        }
-        Ok(())
+            Ok(())
+        })
     });
     if let Some(error) = failed {
         return Err(error.into());
@@ -284,6 +283,15 @@ pub(super) fn examples(
         let output = output.display().to_string();
         Ok(writeln!(out, "{shown} written to {}", printable(&output))?)
     })
+}
+
+/// Compares the sums of our own files, with a bar where that takes long.
+pub(in crate::cli) fn verify(
+    examples: &Examples,
+    progress: &Progress,
+) -> Result<(), pretrain::Error> {
+    let mut reading = progress.reading();
+    examples.verify(&mut |bytes, total| reading.at(bytes, total, "read", json!({})))
 }
 
 fn print_examples(

@@ -1,4 +1,4 @@
-//! `electra data split`: a part of a file is held out.
+//! `electra data split`: holds out part of a file.
 
 use std::{io::Write, path::PathBuf};
 
@@ -78,7 +78,7 @@ pub(super) fn run(
     })?;
     if let Some(both) = parted.passages_in_both.filter(|both| *both > 0) {
         log::warn!(
-            "{} in both files: what is scored was partly learnt; --by passage keeps each on one side",
+            "{} in both files: part of what is scored was seen in training; --by passage keeps each in one file",
             match both {
                 1 => "1 passage is".to_owned(),
                 both => format!("{both} passages are"),

@@ -1,4 +1,4 @@
-//! `electra data stats`: files side by side.
+//! `electra data stats`: compares files.
 
 use std::{
     io::Write,
@@ -45,7 +45,7 @@ pub(super) fn run(
         true => {
             let mut told = serde_json::to_value(&found)?;
             for file in told["files"].as_array_mut().into_iter().flatten() {
-                // `electra data check` tells them.
+                // `electra data check` lists them.
                 file.as_object_mut().map(|file| file.remove("problems"));
             }
             writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?;
@@ -56,7 +56,7 @@ pub(super) fn run(
 }
 
 fn print(found: &Stats, out: &mut dyn Write) -> anyhow::Result<()> {
-    // Files of questions and of texts have figures of their own: a table for each kind.
+    // Files of questions and of texts have different figures: one table for each kind.
     let mut left: Vec<usize> = (0..found.files.len()).collect();
     while let Some(first) = left.first().copied() {
         let names = |file: usize| -> Vec<&str> {
@@ -112,7 +112,7 @@ fn print(found: &Stats, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "in {first} and {second}: {}", counts.join(", "))?;
     }
     if found.common.is_empty() && found.files.len() > 1 {
-        writeln!(out, "nothing is in two of the files")?;
+        writeln!(out, "no two files have anything in common")?;
     }
     Ok(())
 }

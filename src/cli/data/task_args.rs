@@ -1,4 +1,4 @@
-//! Flags that say which task a file of texts or words is of.
+//! Flags for the task that a file of texts or words belongs to.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 

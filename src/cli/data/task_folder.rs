@@ -1,4 +1,4 @@
-//! `electra data classification` and `electra data tagging`: a person's own file → a task's folder.
+//! `electra data classification` and `electra data tagging`: make a task's folder from a user's own file.
 
 use std::{collections::BTreeSet, io::Write, path::PathBuf};
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Labels that are shown.
+/// Maximum number of labels shown.
 const SHOWN: usize = 12;
 
 /// The files of a task and its folder.
@@ -132,7 +132,7 @@ fn label(text: &str) -> Result<String, String> {
     }
 }
 
-/// Refuses labels that cannot be told apart.
+/// Refuses labels that cannot be distinguished.
 fn check_labels(labels: Option<&Vec<String>>) -> anyhow::Result<()> {
     let Some(labels) = labels else {
         return Ok(());
@@ -146,7 +146,7 @@ fn check_labels(labels: Option<&Vec<String>>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A column by its number if it is one, else by its name.
+/// A column: by its number if the text is a number, else by its name.
 fn column(given: Option<&String>) -> Option<Column> {
     let given = given?;
     Some(match given.parse() {

@@ -85,6 +85,14 @@ fn numbers_are_as_lenient_as_python_s() {
 fn values_out_of_range_are_named() {
     for (given, expected) in [
         (
+            json!({"task_names": ["squad", "q/s/_1"]}),
+            "task_names = q/s/_1: a task's name is that of its folder in finetuning_data, without /",
+        ),
+        (
+            json!({"task_names": ["../x"]}),
+            "task_names = ../x: a task's name is that of its folder in finetuning_data, without /",
+        ),
+        (
             json!({"train_batch_size": 0}),
             "train_batch_size = 0: must be at least 1",
         ),
@@ -142,7 +150,7 @@ fn values_out_of_range_are_named() {
         ),
         (
             json!({"task_names": ["squad", "squad"]}),
-            "task_names = squad: each task can be learnt once; leave the second out",
+            "task_names = squad: each task can be given only once; leave the second out",
         ),
     ] {
         assert_eq!(error(given), format!("hyper-parameter {expected}"));

@@ -201,7 +201,7 @@ fn what_is_ignored_is_said() {
     assert_eq!(
         warnings,
         [
-            "data_dir = \"elsewhere\" is ignored: --data-dir says it",
+            "data_dir = \"elsewhere\" is ignored: --data-dir takes precedence",
             "use_tpu, tpu_name ignored: this engine does not run on TPUs",
         ]
     );

@@ -1,14 +1,14 @@
-//! Values that have the right type and still pre-train nothing.
+//! Rejects values of the right type with which nothing can be pre-trained.
 
 use serde_json::{Map, Value};
 
 use super::{PretrainConfig, networks::Generator};
 use crate::config::{EncoderConfig, error::Error};
 
-/// More than any machine's memory holds of one row.
+/// More than any machine's memory holds for a single row.
 const MOST: usize = 1 << 31;
 
-/// The first value that is out of range, with what it must be.
+/// The first value that is out of range, with the requirement.
 pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
     if config.model_name.is_empty() {
         return Err(Error::NoModelName {
@@ -44,7 +44,7 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
             return Err(Error::out_of_range(key, value, "must be at least 1"));
         }
     }
-    // Masks are addressed by the place in the batch and the position, two bytes each.
+    // Masks are addressed by the position in the batch and in the example, two bytes each.
     for (key, value) in [
         ("train_batch_size", config.train_batch_size),
         ("eval_batch_size", config.eval_batch_size),
@@ -82,7 +82,7 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
             "max_seq_length",
             config.max_seq_length,
             format!(
-                "no token of it would be masked at mask_prob {}; give more of either",
+                "no token would be masked at mask_prob {}; raise either",
                 config.mask_prob
             ),
         ));
@@ -110,7 +110,7 @@ pub(super) fn check(config: &PretrainConfig) -> Result<(), Error> {
     }
 }
 
-/// What is given twice.
+/// Rejects contradictory keys.
 pub(super) fn check_given(
     config: &PretrainConfig,
     given: &Map<String, Value>,
@@ -119,13 +119,13 @@ pub(super) fn check_given(
         Some(hours) if given.contains_key("num_train_steps") => Err(Error::out_of_range(
             "hours",
             hours,
-            "decides num_train_steps, which is given, too; give one of them",
+            "determines num_train_steps, which is given too; give only one of them",
         )),
         _ => Ok(()),
     }
 }
 
-/// What the reference fails on, too.
+/// Rejects combinations on which the reference fails too.
 fn check_kind(config: &PretrainConfig) -> Result<(), Error> {
     let needs =
         |key: &str, what: &str| Err(Error::out_of_range(key, true, format!("needs {what}")));
@@ -153,7 +153,7 @@ fn check_kind(config: &PretrainConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the keys that give the generator's size as a share of the discriminator's.
+/// Checks the keys that give the generator's size as a fraction of the discriminator's.
 fn check_shares(config: &PretrainConfig) -> Result<(), Error> {
     let (whole, part) = (config.discriminator(), config.generator());
     for (key, share, of, size) in [

@@ -1,25 +1,25 @@
-//! Hyper-parameters of pre-training by the name of what is to be made.
+//! Named sets of pre-training hyper-parameters.
 
 use serde_json::{Map, Value, json};
 
 use crate::config::choice::choice;
 
 choice! {
-    /// A named set of pre-training's hyper-parameters; whatever else is given wins over it.
+    /// A named set of pre-training hyper-parameters; anything given explicitly takes precedence.
     pub enum PretrainPreset {
         /// ELECTRA-Small as the paper trains it.
         Small = "small",
-        /// ELECTRA-Small++, the small model that was released.
+        /// ELECTRA-Small++, the released small model.
         SmallPp = "small-pp",
         /// ELECTRA-Base as the paper trains it.
         Base = "base",
-        /// A model that is there learns text of another kind.
+        /// Continues training an existing model on text of another kind.
         Continue = "continue",
     }
 }
 
 impl PretrainPreset {
-    /// What it is for.
+    /// Its purpose.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Small => "ELECTRA-Small on 128 tokens, as in the paper: one card, days",
@@ -28,12 +28,12 @@ impl PretrainPreset {
             }
             Self::Base => "ELECTRA-Base on 512 tokens, as in the paper",
             Self::Continue => {
-                "goes on from init_checkpoint with text of a domain; the sizes are the checkpoint's"
+                "continues from init_checkpoint on text of a domain; the sizes are the checkpoint's"
             }
         }
     }
 
-    /// The hyper-parameters that it gives.
+    /// Its hyper-parameters.
     pub fn hparams(self) -> Map<String, Value> {
         let given = match self {
             Self::Small => json!({
@@ -51,9 +51,9 @@ impl PretrainPreset {
                 "train_batch_size": 256, "learning_rate": 2e-4, "num_warmup_steps": 10_000,
                 "num_train_steps": 766_000, "mask_prob": 0.15,
             }),
-            // The released models ended at rate 0, and Adam's moments are not released: a tenth of the
-            // rate at which the small model began, a quarter of base's, reached slowly, so that what was
-            // learnt is not overwritten before the moments are estimated.
+            // The released models ended at rate 0, and Adam's moments are not released: a tenth of the rate
+            // at which the small model started, a quarter of base's, reached slowly, so that what was learnt
+            // is not overwritten before the moments are estimated.
             Self::Continue => json!({
                 "max_seq_length": 512, "train_batch_size": 128, "learning_rate": 5e-5,
                 "num_warmup_steps": 1_000, "num_train_steps": 20_000, "mask_prob": 0.15,
@@ -81,7 +81,7 @@ mod tests {
             assert_eq!(preset.word(), *word);
             config(*preset);
         }
-        // The small one is the reference's default.
+        // The small preset is the reference's default.
         let usual = PretrainConfig::resolve(Path::new("d"), "m", &Map::new()).unwrap();
         assert_eq!(config(PretrainPreset::Small), usual.0);
         assert_eq!(usual.0.non_defaults(), Map::new());

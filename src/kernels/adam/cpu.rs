@@ -2,6 +2,7 @@
 
 use burn::backend::{
     Flex,
+    flex::FlexTensor,
     tensor::{FloatTensor, IntTensor},
 };
 
@@ -86,36 +87,53 @@ pub(super) fn update(
     }
 }
 
+/// Has `update` write weights and moments in words in place, given the gradient; returns the three.
+fn in_place(
+    [weight, gradient]: [FloatTensor<Flex>; 2],
+    moments: IntTensor<Flex>,
+    clip_factor: &FloatTensor<Flex>,
+    step: Step,
+    update: impl FnOnce(Figures, &mut [f32], &mut [u32], &[f32]),
+) -> [FlexTensor; 3] {
+    let gradient = gradient.to_contiguous();
+    let (mut weight, mut moments) = (whole(weight), whole(moments));
+    update(
+        Figures::new(values(clip_factor)[0], step),
+        weight.storage_mut::<f32>(),
+        moments.storage_mut::<u32>(),
+        values(&gradient),
+    );
+    [weight, moments, gradient]
+}
+
 /// The same with moments in bfloat16.
 pub(super) fn update_packed(
-    [weight, gradient]: [FloatTensor<Flex>; 2],
+    parameter: [FloatTensor<Flex>; 2],
     moments: IntTensor<Flex>,
     copy: F16Copy<Flex>,
     clip_factor: &FloatTensor<Flex>,
     step: Step,
 ) -> Member<Flex> {
-    let gradient = gradient.to_contiguous();
-    let (mut weight, mut moments) = (whole(weight), whole(moments));
-    let (w, words) = (weight.storage_mut::<f32>(), moments.storage_mut::<u32>());
-    let (g, factor) = (values(&gradient), values(clip_factor)[0]);
-    let figures = Figures::new(factor, step);
-    let blocks = w
-        .chunks_mut(BLOCK)
-        .zip(words.chunks_mut(BLOCK))
-        .zip(g.chunks(BLOCK));
-    each(
-        blocks.enumerate(),
-        #[inline(always)]
-        |(block, ((w, words), g))| {
-            for (element, ((w, word), g)) in w.iter_mut().zip(words).zip(g).enumerate() {
-                let [m, v] = unpack(*word);
-                let [weight, m, v] = figures.step([*w, m, v, *g]);
-                *w = weight;
-                let element = (block * BLOCK + element) as u32;
-                *word = pack([m, v], noise(element, step.rounding));
-            }
-        },
-    );
+    let update = |figures: Figures, w: &mut [f32], words: &mut [u32], g: &[f32]| {
+        let blocks = w
+            .chunks_mut(BLOCK)
+            .zip(words.chunks_mut(BLOCK))
+            .zip(g.chunks(BLOCK));
+        each(
+            blocks.enumerate(),
+            #[inline(always)]
+            |(block, ((w, words), g))| {
+                for (element, ((w, word), g)) in w.iter_mut().zip(words).zip(g).enumerate() {
+                    let [m, v] = unpack(*word);
+                    let [weight, m, v] = figures.step([*w, m, v, *g]);
+                    *w = weight;
+                    let element = (block * BLOCK + element) as u32;
+                    *word = pack([m, v], noise(element, step.rounding));
+                }
+            },
+        );
+    };
+    let [weight, moments, gradient] = in_place(parameter, moments, clip_factor, step, update);
     Member::Bf16 {
         copy: copy.of(&weight),
         weight,
@@ -126,44 +144,43 @@ pub(super) fn update_packed(
 
 /// The same with moments in eight bits.
 pub(super) fn update_blocks(
-    [weight, gradient]: [FloatTensor<Flex>; 2],
+    parameter: [FloatTensor<Flex>; 2],
     moments: IntTensor<Flex>,
     copy: F16Copy<Flex>,
     clip_factor: &FloatTensor<Flex>,
     step: Step,
 ) -> Member<Flex> {
     const BLOCKS: usize = BLOCK / block_moments::BLOCK;
-    let gradient = gradient.to_contiguous();
-    let (mut weight, mut moments) = (whole(weight), whole(moments));
-    let (w, words) = (weight.storage_mut::<f32>(), moments.storage_mut::<u32>());
-    let (g, factor) = (values(&gradient), values(clip_factor)[0]);
-    let figures = Figures::new(factor, step);
-    let parts = w
-        .chunks_mut(BLOCK)
-        .zip(words.chunks_mut(BLOCKS * BLOCK_WORDS))
-        .zip(g.chunks(BLOCK));
-    each(
-        parts.enumerate(),
-        #[inline(always)]
-        |(part, ((w, words), g))| {
-            let blocks = w
-                .chunks_mut(block_moments::BLOCK)
-                .zip(words.chunks_mut(BLOCK_WORDS))
-                .zip(g.chunks(block_moments::BLOCK));
-            for (block, ((w, words), g)) in blocks.enumerate() {
-                let mut moments = [[0.0_f32; block_moments::BLOCK]; 2];
-                let [m, v] = moments.each_mut().map(|moment| &mut moment[..w.len()]);
-                block_moments::unpack(words, [&mut *m, &mut *v]);
-                for (((w, m), v), g) in w.iter_mut().zip(&mut *m).zip(&mut *v).zip(g) {
-                    [*w, *m, *v] = figures.step([*w, *m, *v, *g]);
+    let update = |figures: Figures, w: &mut [f32], words: &mut [u32], g: &[f32]| {
+        let parts = w
+            .chunks_mut(BLOCK)
+            .zip(words.chunks_mut(BLOCKS * BLOCK_WORDS))
+            .zip(g.chunks(BLOCK));
+        each(
+            parts.enumerate(),
+            #[inline(always)]
+            |(part, ((w, words), g))| {
+                let blocks = w
+                    .chunks_mut(block_moments::BLOCK)
+                    .zip(words.chunks_mut(BLOCK_WORDS))
+                    .zip(g.chunks(block_moments::BLOCK));
+                for (block, ((w, words), g)) in blocks.enumerate() {
+                    let mut moments = [[0.0_f32; block_moments::BLOCK]; 2];
+                    let [m, v] = moments.each_mut().map(|moment| &mut moment[..w.len()]);
+                    block_moments::unpack(words, [&mut *m, &mut *v]);
+                    for (((w, m), v), g) in w.iter_mut().zip(&mut *m).zip(&mut *v).zip(g) {
+                        [*w, *m, *v] = figures.step([*w, *m, *v, *g]);
+                    }
+                    let first = (part * BLOCKS + block) * block_moments::BLOCK;
+                    let noise = |element: usize| {
+                        block_moments::noise((first + element) as u32, step.rounding)
+                    };
+                    block_moments::pack([m, v], noise, words);
                 }
-                let first = (part * BLOCKS + block) * block_moments::BLOCK;
-                let noise =
-                    |element: usize| block_moments::noise((first + element) as u32, step.rounding);
-                block_moments::pack([m, v], noise, words);
-            }
-        },
-    );
+            },
+        );
+    };
+    let [weight, moments, gradient] = in_place(parameter, moments, clip_factor, step, update);
     Member::EightBit {
         copy: copy.of(&weight),
         weight,

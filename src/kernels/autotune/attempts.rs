@@ -39,7 +39,10 @@ impl Attempts {
             journal: folder.and_then(|folder| match Journal::create(folder) {
                 Ok(journal) => Some(journal),
                 Err(error) => {
-                    log::info!("{}: crashes go unnoticed: {error}", folder.display());
+                    log::info!(
+                        "{}: crashes of kernels cannot be recorded: {error}",
+                        folder.display()
+                    );
                     None
                 }
             }),

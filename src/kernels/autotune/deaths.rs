@@ -58,9 +58,9 @@ pub(super) fn take_stock(folder: &Path) -> Deaths {
                     _ => "until the driver or this program changes",
                 };
                 log::warn!(
-                    "the program died while it tried a form of kernel: {at}; most often that is a \
-                     crash of the driver, so the form is left out {until}; `electra devices \
-                     --forget` has it tried again at once"
+                    "the program crashed while it tried a kernel variant: {at}; most often the driver \
+                     crashes, so the variant is skipped {until}; after `electra devices --forget` it is \
+                     tried again"
                 );
             }
         }

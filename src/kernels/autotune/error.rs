@@ -4,7 +4,7 @@ use crate::device;
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    #[error("ended while kernels were tried")]
+    #[error("stopped while kernels were being tried")]
     Stopped,
     #[error("{0}")]
     Device(String),

@@ -157,7 +157,7 @@ impl Comparison<'_> {
     ) -> Result<(F, Vec<Timing>), Error> {
         let (&first, _) = configs
             .split_first()
-            .ok_or_else(|| "no form to try".to_owned())?;
+            .ok_or_else(|| "no kernel variant to try".to_owned())?;
         let mut tried = Vec::with_capacity(configs.len());
         let mut shortest = Duration::MAX;
         for (place, &config) in configs.iter().enumerate() {
@@ -198,7 +198,7 @@ impl Comparison<'_> {
             (config, Ok(_)) => *config,
             (_, Err(_)) => {
                 log::warn!(
-                    "{}: no form computes it right on this device",
+                    "{}: no kernel variant computes it correctly on this device",
                     self.operation
                 );
                 first

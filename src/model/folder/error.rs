@@ -1,10 +1,10 @@
 //! Why a path leads to no model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use checkpoints_convert::ConfigError;
 
-use crate::{config, model::parameters};
+use crate::{config, model::parameters, step_record};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,9 +22,9 @@ pub enum Error {
         /// What the user may have meant.
         hint: String,
     },
-    #[error("{path}: no model lies in this folder itself; give {instead}")]
+    #[error("{path}: the folder itself contains no model; give {instead}")]
     OtherFolder { path: PathBuf, instead: String },
-    #[error("{path}: a file of a record, and a record is its whole folder; give {folder}")]
+    #[error("{path}: a file of a record, and a record is a whole folder; give {folder}")]
     FileOfRecord { path: PathBuf, folder: PathBuf },
     #[error("{path}: converting the checkpoint failed: {source}")]
     Convert {
@@ -32,9 +32,9 @@ pub enum Error {
         source: checkpoints_convert::Error,
     },
     #[error(
-        "{path}: its record has no place: nothing is written beside a checkpoint outside of \
-         DIR/models/NAME, and there is no cache folder; set XDG_CACHE_HOME, or convert the \
-         checkpoint first with checkpoints-convert"
+        "{path}: there is no place for its record: nothing is written beside a checkpoint outside \
+         DIR/models/NAME, and there is no cache folder; set XDG_CACHE_HOME, or convert the checkpoint first \
+         with checkpoints-convert"
     )]
     NoCache { path: PathBuf },
     #[error(
@@ -52,12 +52,15 @@ pub enum Error {
     )]
     Mixed { path: PathBuf },
     #[error(
-        "{path}: vocab.txt is not the vocabulary that conversion.json beside it describes, and its \
-         tokens have other numbers than the model knows; copy all files of the record again, or \
-         convert the checkpoint again with this vocab.txt beside it"
+        "{path}: vocab.txt is not the vocabulary that conversion.json beside it describes, and gives its \
+         tokens other ids than the model expects; copy all files of the record again, or convert the \
+         checkpoint again with this vocab.txt beside it"
     )]
     OtherVocabulary { path: PathBuf },
-    #[error("{path}: {reason}; convert the checkpoint again")]
+    #[error(
+        "{path}: expected the description of a model: {reason}; {}",
+        given_back_by(path)
+    )]
     Config { path: PathBuf, reason: String },
     #[error(transparent)]
     ConfigFile(ConfigError),
@@ -83,6 +86,58 @@ impl From<ConfigError> for Error {
                 reason: source.to_string(),
             },
             error => Self::ConfigFile(error),
+        }
+    }
+}
+
+/// The logs of the runs that write a `config.json`: fine-tuning's and pre-training's.
+const LOGS: [&str; 2] = [step_record::FILE, "pretrain_log.jsonl"];
+
+/// What gives a damaged `config.json` back, by what lies beside it.
+fn given_back_by(file: &Path) -> &'static str {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let has_log = |folder: &Path| LOGS.iter().any(|log| folder.join(log).is_file());
+    // The best weights of a run lie below its folder.
+    let is_of_run = has_log(folder) || folder.parent().is_some_and(has_log);
+    if folder.join("conversion.json").is_file() {
+        "convert the checkpoint again"
+    } else if is_of_run {
+        "start the run again with its own command, which writes the file anew"
+    } else {
+        "copy the model's folder again, or make it again: train, or convert a checkpoint"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::model::folder::config_file;
+
+    #[test]
+    fn a_broken_description_is_given_back_by_what_made_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for (name, file, advice) in [
+            ("run", "train_log.jsonl", "start the run again"),
+            ("pretrained", "pretrain_log.jsonl", "start the run again"),
+            ("record", "conversion.json", "convert the checkpoint again"),
+            ("copy", "vocab.txt", "copy the model's folder again"),
+            ("run/best", "vocab.txt", "start the run again"),
+        ] {
+            let folder = path(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(file), "").unwrap();
+            fs::write(folder.join("config.json"), "{").unwrap();
+            let said = config_file(&folder).unwrap_err().to_string();
+            let file = folder.join("config.json").display().to_string();
+            assert!(
+                said.starts_with(&format!(
+                    "{file}: expected the description of a model: EOF "
+                )),
+                "{said}"
+            );
+            assert!(said.contains(&format!("; {advice}")), "{said}");
         }
     }
 }

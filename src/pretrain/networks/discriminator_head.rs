@@ -1,4 +1,4 @@
-//! Whether each token was replaced: a score above 0 says that it was.
+//! Whether each token was replaced: yes if its score is above 0.
 //!
 //! Reproduces `_get_discriminator_output`:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L183-L219>
@@ -23,7 +23,7 @@ pub struct DiscriminatorHead {
     pub dense_1: Dense,
 }
 
-/// What the backward pass needs of the forward pass.
+/// What the backward pass needs from the forward pass.
 #[derive(Debug)]
 pub struct DiscriminatorState {
     hidden: Tensor<2>,
@@ -45,7 +45,7 @@ impl DiscriminatorHead {
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, 1]` without autodiff, in f32, with what the backward pass needs.
+    /// `[tokens, hidden]` → `[tokens, 1]` without autodiff, in f32, with the state for the backward pass.
     pub fn forward(&self, hidden: Tensor<2>) -> (Tensor<2>, DiscriminatorState) {
         let (activated, inner) = self
             .dense
@@ -63,7 +63,7 @@ impl DiscriminatorHead {
         (scores, state)
     }
 
-    /// Gradient of the hidden states, given that of the scores. The parameters' gradients are added.
+    /// The gradient of the hidden states, given that of the scores. Adds the gradients of the parameters.
     pub fn backward(
         &self,
         state: DiscriminatorState,

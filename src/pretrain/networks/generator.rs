@@ -1,4 +1,4 @@
-//! A generator's layers, with the discriminator's embeddings or its own.
+//! A generator's layers, with embeddings of its own or the discriminator's.
 //!
 //! Reproduces `build_transformer` with the generator's configuration:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L313-L345>
@@ -22,9 +22,9 @@ use crate::{
 /// Token ids `[tokens]` → hidden states `[tokens, hidden]`.
 #[derive(Module, Debug)]
 pub struct Generator {
-    /// Its own; `None` if it shares the discriminator's.
+    /// Its own embeddings; `None` if it shares the discriminator's.
     pub embeddings: Option<Embeddings>,
-    /// Shared embeddings → its layers, where they have another width.
+    /// Projects shared embeddings to the width of its layers, if they differ.
     pub project: Option<Dense>,
     pub layers: Vec<EncoderLayer>,
     #[module(skip)]
@@ -68,8 +68,8 @@ impl Generator {
         })
     }
 
-    /// The generator as an encoder, whose embeddings are the discriminator's if it has none of its
-    /// own. It holds the same parameters, and is let go of before they are updated.
+    /// The generator as an encoder; if it has no embeddings of its own, the encoder uses the discriminator's.
+    /// It shares the parameters, and must be dropped before they are updated.
     pub fn encoder(&self, shared: &Embeddings) -> Electra {
         Electra {
             embeddings: match &self.embeddings {
@@ -84,7 +84,7 @@ impl Generator {
         }
     }
 
-    /// The dense layers of all layers.
+    /// The dense layers of all transformer layers.
     pub fn denses(&mut self) -> impl Iterator<Item = &mut Dense> {
         self.layers.iter_mut().flat_map(EncoderLayer::denses)
     }

@@ -1,4 +1,4 @@
-//! The networks of pre-training and their parameters: the discriminator, what guesses the masked
+//! The networks of pre-training and their parameters: the discriminator, the network that guesses the masked
 //! tokens, and their heads.
 //!
 //! Field names are the parameter names of the record, which follow the reference's variable scopes.
@@ -31,24 +31,24 @@ use crate::{
 
 #[derive(Module, Debug)]
 pub struct Networks {
-    /// The discriminator, or the one network that there is.
+    /// The discriminator, or the only network.
     pub electra: Electra,
     pub generator: Option<Generator>,
-    /// Reads from the left, of two towers.
+    /// The tower that reads from the left.
     pub generator_ltr: Option<Generator>,
-    /// Reads from the right.
+    /// The tower that reads from the right.
     pub generator_rtl: Option<Generator>,
     pub generator_predictions: Option<TokenHead>,
-    /// The head of two towers.
+    /// The head of the two towers.
     pub cloze_predictions: Option<TokenHead>,
     pub discriminator_predictions: Option<DiscriminatorHead>,
 }
 
 impl Networks {
-    /// The networks of a configuration, from the source's record or with their first values.
+    /// The networks of a configuration, with weights from the source's record or initial ones.
     ///
     /// # Errors
-    /// The record lacks a parameter or has one of another shape.
+    /// If the record lacks a parameter, or one has another shape.
     pub fn new(source: &mut ParameterSource, config: &PretrainConfig) -> Result<Self, Error> {
         let (kind, own) = (config.generator_kind(), config.generator());
         let discriminator = config.discriminator();
@@ -102,7 +102,7 @@ impl Networks {
         self
     }
 
-    /// The table that the guesser's scores are a product with, if there is one.
+    /// The word table that the guesser's rows are multiplied with, if there is one.
     pub fn output_table(&self) -> Option<&Param<Tensor<2>>> {
         let guesser = match (&self.generator_predictions, &self.cloze_predictions) {
             (None, None) => return None,
@@ -122,7 +122,7 @@ impl Networks {
         all.map(|embeddings| &embeddings.word.weight)
     }
 
-    /// The dense layers of all layers of all networks.
+    /// The dense layers of all transformer layers of all networks.
     fn denses(&mut self) -> impl Iterator<Item = &mut Dense> {
         let Self {
             electra,

@@ -1,7 +1,7 @@
-//! What a guess of tokens is made of: hidden states → rows of the word table's width, whose products
-//! with the table are the scores.
+//! The head that guesses tokens: maps hidden states to rows of the word table's width, whose products with
+//! the table are the scores.
 //!
-//! The rows are f32, whatever the layers are in. Reproduces `get_token_logits`:
+//! The rows are f32, whatever the precision of the layers. Reproduces `get_token_logits`:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L257-L272>
 
 use burn::{
@@ -35,14 +35,14 @@ pub struct TokenHead {
 #[derive(Debug, Clone, Copy)]
 pub struct HeadSizes {
     pub input: usize,
-    /// That of the word table.
+    /// Width of the word table.
     pub embedding: usize,
     pub vocabulary: usize,
-    /// Standard deviation of the dense layer's first weights.
+    /// Standard deviation of the dense layer's initial weights.
     pub deviation: f64,
 }
 
-/// What the backward pass needs of the forward pass.
+/// What the backward pass needs from the forward pass.
 #[derive(Debug)]
 pub struct HeadState {
     rows: Tensor<2>,
@@ -70,8 +70,7 @@ impl TokenHead {
         })
     }
 
-    /// `[rows, hidden]` → `[rows, embedding]` without autodiff, in f32, with what the backward pass
-    /// needs.
+    /// `[rows, hidden]` → `[rows, embedding]` without autodiff, in f32, with the state for the backward pass.
     pub fn forward(&self, rows: Tensor<2>) -> (Tensor<2>, HeadState) {
         let layer = self.dense.layer(rows.dtype());
         let (activated, inner) = layer.gelu_keeping(rows.clone());
@@ -79,7 +78,7 @@ impl TokenHead {
         (normalised, HeadState { rows, inner, sum })
     }
 
-    /// Gradient of the rows, given that of the result. The parameters' gradients are added.
+    /// The gradient of the rows, given that of the result. Adds the gradients of the parameters.
     pub fn backward(
         &self,
         state: HeadState,

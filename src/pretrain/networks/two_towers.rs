@@ -1,5 +1,5 @@
-//! Two towers' hidden states side by side: a token is guessed from the state before it of the tower
-//! that reads from the left, and from the state after it of the one that reads from the right.
+//! The hidden states of two towers side by side: a token is guessed from the left-to-right tower's state
+//! before it and from the right-to-left tower's state after it.
 //!
 //! At the ends of a sequence the shift wraps round. Reproduces `TwoTowerClozeTransformer`:
 //! <https://github.com/google-research/electra/blob/8a46635f32083ada044d7e9ad09604742600ee7b/run_pretraining.py#L284-L310>
@@ -22,12 +22,12 @@ use crate::{
 pub struct Joined {
     before: Arc<[u32]>,
     after: Arc<[u32]>,
-    /// Rows of the towers, padding among them.
+    /// Rows of the towers, padding included.
     rows: usize,
 }
 
 impl Joined {
-    /// The first `real` tokens of each of `sequences`, whose further ones are padding.
+    /// The first `real` tokens of each of `sequences`; the rest is padding.
     pub fn new(sequences: &Sequences, real: &[usize]) -> Self {
         let places = |shift: &dyn Fn(usize, usize) -> usize| {
             row_numbers(real.iter().enumerate().flat_map(|(number, &real)| {
@@ -45,7 +45,7 @@ impl Joined {
         }
     }
 
-    /// `[rows, hidden]` of either tower → `[tokens, 2 · hidden]`
+    /// `[rows, hidden]` of each tower → `[tokens, 2 · hidden]`
     pub fn forward(&self, left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
         let parts = vec![
             rows(left, self.before.clone()),
@@ -54,7 +54,7 @@ impl Joined {
         Tensor::cat(parts, 1)
     }
 
-    /// Gradients of either tower's states, `[rows, hidden]`, given that of the result in f32.
+    /// The gradients of the two towers' states, `[rows, hidden]`, given that of the result in f32.
     pub fn backward(&self, grad: Tensor<2>) -> [Tensor<2>; 2] {
         let [tokens, width] = grad.dims();
         let (hidden, device) = (width / 2, grad.device());
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_token_is_guessed_from_its_neighbours() {
         let sequences = Sequences::new(&[3, 4], 0);
-        // The second has two tokens of padding.
+        // The second sequence has two tokens of padding.
         let joined = Joined::new(&sequences, &[3, 2]);
         assert_eq!(joined.before[..], [2, 0, 1, 6, 3]);
         assert_eq!(joined.after[..], [1, 2, 0, 4, 5]);

@@ -1,8 +1,8 @@
-//! Softmax cross-entropy over the whole vocabulary, its gradients, and tokens drawn by the same scores.
+//! Softmax cross-entropy over the whole vocabulary, its gradients, and tokens sampled from the same scores.
 //!
-//! Scores are rows of a head times the word table, `[rows, vocab]`: more than anything else that a
-//! step holds. So rows are taken a block at a time, and what is wanted of a block's scores is made at
-//! once. The gradients need no second pass, since what the losses are divided by is known before.
+//! The scores, `[rows, vocab]`, are the product of a head's rows and the word table, and the largest tensor
+//! in a step. So rows are processed in blocks, and everything needed from a block's scores is computed at
+//! once. The gradients need no second pass, because the denominators of the losses are known in advance.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use burn::{
 
 use crate::kernels::lookup::{Ids, add_by_id};
 
-/// Scores that are held at once, at most: 64 MB.
+/// Maximum number of scores held at once: 64 MB.
 const AT_ONCE: usize = 1 << 24;
 
-/// What scores are products with.
+/// What rows are multiplied with to get scores.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     /// `[vocab, embedding]`
@@ -25,26 +25,26 @@ pub struct Vocabulary {
     pub bias: Tensor<1>,
 }
 
-/// How tokens are drawn by their scores.
+/// How tokens are sampled from their scores.
 #[derive(Debug, Clone)]
 pub struct Draw {
     /// Two numbers for each row, uniform in [0, 1) in steps of 2⁻²³.
     pub uniform: Vec<[f32; 2]>,
     pub temperature: f64,
-    /// The token that is right is never drawn.
+    /// Never sample the right token.
     pub others_only: bool,
 }
 
-/// What the scores of the rows say, `[rows]` each.
+/// What the scores of the rows yield, `[rows]` each.
 #[derive(Debug, Clone)]
 pub struct Guesses {
     /// `−log softmax` at the target.
     pub losses: Tensor<1>,
-    /// `log Σ exp` of all scores.
+    /// `log Σ exp` over all scores.
     pub log_sums: Tensor<1>,
-    /// The token of the highest score.
+    /// The token with the highest score.
     pub best: Tensor<1, Int>,
-    /// The token that was drawn, if one was.
+    /// The sampled token, if sampling was requested.
     pub drawn: Option<Tensor<1, Int>>,
 }
 
@@ -60,12 +60,12 @@ pub struct VocabularyGradients {
 }
 
 impl Vocabulary {
-    /// Guesses by `rows` `[rows, embedding]` whose right tokens are the `targets`.
+    /// Guesses from `rows` `[rows, embedding]`, given the right tokens, `targets`.
     pub fn guess(&self, rows: Tensor<2>, targets: &[u32], draw: Option<&Draw>) -> Guesses {
         self.run(rows, targets, draw, None).0
     }
 
-    /// The same, and the gradients of the losses, each times its weight.
+    /// Also computes the gradients of the losses, each times its weight.
     pub fn learn(
         &self,
         rows: Tensor<2>,
@@ -77,7 +77,7 @@ impl Vocabulary {
         (guesses, gradients.expect("weights were given"))
     }
 
-    /// `log softmax` at other tokens than the targets, `[rows]`, given the log of sums of the scores.
+    /// `log softmax` at tokens other than the targets, `[rows]`, given the log-sum-exp of the scores.
     pub fn log_shares(&self, rows: Tensor<2>, tokens: &[u32], log_sums: Tensor<1>) -> Tensor<1> {
         let ids = int_tensor(tokens, &rows.device());
         let scores = rows * self.table.clone().select(0, ids.clone());
@@ -126,8 +126,8 @@ impl Vocabulary {
             let (Some(weights), Some((table, bias))) = (weights, sums.take()) else {
                 continue;
             };
-            // weight · (softmax − 1 at the target): the 1 is taken from rows and table by id, so that
-            // no second matrix of this size is made.
+            // weight · (softmax − 1 at the target): the 1 is subtracted from rows and table by id, which
+            // saves a second matrix of this size.
             let weights = TensorData::new(weights[first..end].to_vec(), [end - first, 1]);
             let weights = Tensor::<2>::from_data(weights, &device);
             let slopes = shares * (weights.clone() / total);
@@ -176,18 +176,18 @@ fn int_tensor(values: &[u32], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(values, [count]), device)
 }
 
-/// Draws tokens by the softmax of their scores.
+/// Samples tokens from the softmax of their scores.
 ///
-/// The highest score after adding Gumbel noise, as the reference takes it, is such a draw; it needs a
-/// random number for every token of the vocabulary. Here one number chooses a block of tokens by the
-/// blocks' sums, and another a token in it.
+/// The reference takes the highest score after adding Gumbel noise, which is such a sample but needs a random
+/// number for every token of the vocabulary. Here one number selects a block of tokens by the blocks' sums,
+/// and another a token in the block.
 struct Sampler<'a> {
     draw: &'a Draw,
     vocab: usize,
-    /// Tokens of a block.
+    /// Tokens in a block.
     block: usize,
     blocks: usize,
-    /// Sums of the first 1, 2, … columns, `[columns, columns]`: within blocks, and over them.
+    /// Matrices that compute running sums, `[columns, columns]`: within blocks, and over blocks.
     within: Tensor<2>,
     over: Tensor<2>,
 }
@@ -211,7 +211,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// A token for each of `scores` `[rows, vocab]`, of which the first has this number, `[rows, 1]`.
+    /// A token for each row of `scores` `[rows, vocab]`, whose first row has the number `first`; `[rows, 1]`.
     fn draw(&mut self, scores: Tensor<2>, right: Tensor<2, Int>, first: usize) -> Tensor<2, Int> {
         let [rows, vocab] = scores.dims();
         let device = scores.device();
@@ -249,8 +249,8 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// The first column whose running sum is above `uniform` times the last, `[rows, 1]`. One that adds
-/// nothing is never it: its sum is that of the column before.
+/// The first column whose running sum exceeds `uniform` times the last, `[rows, 1]`. A column that adds
+/// nothing is never chosen: its sum equals the previous one.
 fn place(sums: Tensor<2>, uniform: Tensor<2>) -> Tensor<2, Int> {
     let [rows, columns] = sums.dims();
     let all = sums.clone().slice([0..rows, columns - 1..columns]);
@@ -259,7 +259,7 @@ fn place(sums: Tensor<2>, uniform: Tensor<2>) -> Tensor<2, Int> {
     below.clamp_max(columns as i32 - 1)
 }
 
-/// The row numbers as the kernels take them.
+/// Row numbers in the form that the kernels take.
 pub(in crate::pretrain) fn row_numbers(rows: impl Iterator<Item = usize>) -> Arc<[u32]> {
     rows.map(|row| row as u32).collect()
 }

@@ -1,4 +1,4 @@
-//! The curves of a run: what is lost, what is guessed and found, and how fast.
+//! The curves of a run: losses, accuracies and speed.
 
 use maud::{Markup, html};
 
@@ -60,10 +60,10 @@ pub fn curves(steps: &[StepRecord], probes: &[DevRecord], charts: &mut Charts) -
     let is_there = |lines: &[Option<Line>]| lines.iter().any(Option::is_some);
     html! {
         (charts.figure("Loss", &smoothing, chart("loss", loss)))
-        (charts.figure("Losses", "What it is made of, before their weights.", chart("loss", parts)))
+        (charts.figure("Losses", "Its terms, before weighting.", chart("loss", parts)))
         (charts.figure("Generator", "Of the masked tokens.", chart("share", generator)))
         @if is_there(&discriminator) {
-            (charts.figure("Discriminator", "0.5 of AUC is chance.", chart("share", discriminator)))
+            (charts.figure("Discriminator", "An AUC of 0.5 is chance.", chart("share", discriminator)))
         }
         @if !probes.is_empty() {
             (charts.figure("Probe", PROBES, chart("score", probed(probes))))
@@ -80,7 +80,7 @@ pub fn curves(steps: &[StepRecord], probes: &[DevRecord], charts: &mut Charts) -
     }
 }
 
-/// A figure of each step; none if no step has it.
+/// One figure over all steps; none if no step has it.
 fn line(
     steps: &[StepRecord],
     name: &str,
@@ -106,11 +106,11 @@ fn line(
     })
 }
 
-/// What is said of the probes.
+/// Caption of the probes' chart.
 const PROBES: &str =
-    "A copy of the discriminator, which learnt the first examples of a task, on its dev file.";
+    "A copy of the discriminator, fine-tuned on the first examples of a task, on its dev file.";
 
-/// Each figure of the probes but the loss.
+/// Every figure of the probes except the loss.
 fn probed(probes: &[DevRecord]) -> Vec<Option<Line>> {
     let first = probes.first().map(|first| &first.tasks);
     let figures = first.into_iter().flatten().flat_map(|(task, figures)| {

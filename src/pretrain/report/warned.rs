@@ -1,4 +1,4 @@
-//! What went wrong in a run: each kind of warning once, with when and how often it was told.
+//! The warnings of a run: each kind once, with its steps and how often it occurred.
 
 use maud::{Markup, html};
 
@@ -7,21 +7,21 @@ use crate::pretrain::step_log::StepRecord;
 /// A kind of warning.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Warned<'a> {
-    /// Steps after which it was told, the first and the last.
+    /// The first and the last step after which it occurred.
     pub first: u64,
     pub last: u64,
     pub times: usize,
-    /// As it was told last.
+    /// The text of its last occurrence.
     pub text: &'a str,
 }
 
-/// What a warning is about stands before its colon.
+/// The subject of a warning is the part before its colon.
 fn kind(text: &str) -> &str {
     text.split(':').next().unwrap_or(text)
 }
 
 impl<'a> Warned<'a> {
-    /// The kinds, in the order in which they were first told.
+    /// The kinds, in order of first occurrence.
     pub fn all(steps: &'a [StepRecord]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for step in steps {

@@ -1,13 +1,15 @@
-//! What ends a run of pre-training.
+//! What ends a pre-training run.
 
 use std::path::{Path, PathBuf};
 
 use crate::{
-    device::DeviceError,
     eval,
     model::parameters,
     pretrain::{model_files, probe},
-    train::{checkpoint, course, disk_space, run_folder, run_lock, saver, watch},
+    train::{
+        checkpoint, course, disk_space, run_folder, run_lock, saver, step_failure::StepFailure,
+        watch,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -41,39 +43,38 @@ pub enum Error {
         source: std::io::Error,
     },
     #[error(
-        "{model_dir} holds {file}, which no pre-training has made; choose another --model-name or \
-         model_dir, or give --restart to have the folder moved aside"
+        "{model_dir} holds {file}, which pre-training has not written; choose another --model-name or \
+         model_dir, or give --restart to move the folder aside"
     )]
     ForeignModel { model_dir: PathBuf, file: String },
     #[error(
-        "{model_dir}: expected a model that was pre-trained, to evaluate it, found no checkpoint; train \
-         first, with do_train=true"
+        "{model_dir}: expected a pre-trained model to evaluate, found no checkpoint; train first, with \
+         do_train=true"
     )]
     Untrained { model_dir: PathBuf },
     #[error(
-        "step {step}: expected a token that can be masked, found special tokens alone in all {examples} \
-         examples of the batch; look at them with electra data examples, and make them anew of text"
+        "step {step}: expected a token that can be masked, found only special tokens in all {examples} \
+         examples of the batch; inspect them with electra data examples, and build them again from text"
     )]
     NothingToMask { step: u64, examples: usize },
     #[error(
-        "{path}: expected the steps that hours was turned into, {problem}; move the file away to have the \
-         rate measured again, or give --restart to train anew"
+        "{path}: expected the number of steps for these hours, {problem}; move the file away to measure the \
+         time per step again, or give --restart to start over"
     )]
     Schedule { path: PathBuf, problem: String },
     #[error(
-        "{path}: the run was begun with hours = {begun}, found {now}; give the same again, or --restart \
-         to train anew"
+        "{path}: the run was started with hours = {begun}, found {now}; give the same hours, or --restart \
+         to start over"
     )]
     OtherHours { path: PathBuf, begun: f64, now: f64 },
     #[error(
-        "hours = {hours}: a step takes {seconds:.2} s, so that not one fits; raise hours, or lower \
+        "hours = {hours}: a step takes {seconds:.2} s, so that none fits; raise hours, or lower \
          train_batch_size"
     )]
     NoStepFits { hours: f64, seconds: f64 },
     #[error(
         "hours = {hours}: the probes before the first step and after the last take {once:.2} s, and a step \
-         with its share of the others {seconds:.2} s, so that not one step fits; raise hours, or leave \
-         probe out"
+         with its share of the others {seconds:.2} s, so that no step fits; raise hours, or leave probe out"
     )]
     NoStepBesideProbes { hours: f64, once: f64, seconds: f64 },
     #[error("{0}")]
@@ -88,33 +89,18 @@ pub enum Error {
          start fewer ranks"
     )]
     MoreRanks { ranks: usize, examples: usize },
-    #[error("step {step}: {source}; {advice}")]
-    Device {
-        step: u64,
-        source: DeviceError,
-        advice: &'static str,
-    },
-    #[error("stopped after step {step} of {steps}; the same command goes on")]
+    #[error(transparent)]
+    Device(#[from] StepFailure),
+    #[error("stopped after step {step} of {steps}; the same command resumes")]
     Stopped { step: u64, steps: u64 },
-    #[error("stopped while the rate was measured; the same command begins anew")]
+    #[error("stopped while the time per step was measured; the same command starts over")]
     StoppedBefore,
 }
 
 impl Error {
-    /// Whether the user ended the run, which is no failure.
+    /// Whether the user stopped the run, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. } | Self::StoppedBefore)
-    }
-}
-
-const DEVICE_ADVICE: &str =
-    "start the same command again to go on from the last checkpoint, or give --device cpu";
-
-pub(in crate::pretrain) fn device_error(step: u64, source: DeviceError) -> Error {
-    Error::Device {
-        step,
-        source,
-        advice: DEVICE_ADVICE,
     }
 }
 

@@ -85,7 +85,7 @@ impl Pretraining<'_> {
         let scaled = self.arithmetic.layers == Element::F16;
         let loss_scale = scaled.then(|| begin.loss_scale.unwrap_or_default());
         let mut watch = Watch::new(loss_scale, self.progress);
-        let mut micro_batch_size = self.micro_batch_size(config.train_batch_size);
+        let mut micro_batch_size = self.micro_batch_size(config.train_batch_size, None);
         let mut step = begin.step;
         let mut course = Course::GoOn.of_first(self.ranks);
         while step < steps && course == Course::GoOn {

@@ -1,4 +1,4 @@
-//! The folder of a run, for this process alone.
+//! Locks the folder of a run for this process.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::{
     train::{run_folder, run_lock::RunLock},
 };
 
-/// Locks the model's folder, after an earlier one was moved aside with `restart`.
+/// Locks the model's folder; `restart` first moves an earlier one aside.
 ///
 /// # Errors
-/// Another process has it, it holds somebody else's model, or it cannot be made.
+/// If another process holds it, it contains a foreign model, or it cannot be created.
 pub fn take(model_dir: &Path, restart: bool) -> Result<RunLock, Error> {
     if let Some(parent) = model_dir.parent() {
         std::fs::create_dir_all(parent).map_err(io_of(parent, "creating"))?;

@@ -61,10 +61,12 @@ impl FeaturizedText {
         let counts = self.token_counts(unk_id);
         let cut = (self.cut_tokens > 0).then(|| {
             format!(
-                "{} of {} tokens are cut off at max_seq_length {}, so that the model does not read them",
+                "{} of {} tokens {} cut off at max_seq_length {}, so that the model does not read {}",
                 self.cut_tokens,
                 self.cut_tokens + counts.tokens,
-                self.max_seq_length
+                if self.cut_tokens == 1 { "is" } else { "are" },
+                self.max_seq_length,
+                if self.cut_tokens == 1 { "it" } else { "them" }
             )
         });
         let empty = (counts.tokens == 0)

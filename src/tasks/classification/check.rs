@@ -1,6 +1,6 @@
 //! A file of labelled texts → what is in it, how long it is in tokens, and what is wrong with it.
 //!
-//! Unlike a run, which ends at the first label that is none, a check goes on and tells them all.
+//! Unlike a run, which ends at the first invalid label, a check continues and lists them all.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -44,9 +44,9 @@ pub struct TextChecker<'a> {
     tokenizer: &'a Tokenizer,
     max_seq_length: usize,
     kind: description::Kind,
-    /// Those that the task or its description tells.
+    /// The labels that the task or its description states.
     known: Option<Labels>,
-    /// Those that the train file has, with its texts.
+    /// The labels of the train file, with its texts.
     train: Option<Seen>,
     pub problems: Vec<Problem>,
 }
@@ -59,7 +59,7 @@ struct Seen {
 }
 
 impl<'a> TextChecker<'a> {
-    /// `known` are the labels that the task or its description tells.
+    /// `known` are the labels that the task or its description states.
     pub fn new(
         tokenizer: &'a Tokenizer,
         max_seq_length: usize,
@@ -79,7 +79,7 @@ impl<'a> TextChecker<'a> {
     /// Checks a file, whose split has this name.
     ///
     /// # Errors
-    /// When the file cannot be read or lacks a column, or a row is none of its form.
+    /// If the file cannot be read or lacks a column, or a row is malformed.
     pub fn check(
         &mut self,
         path: &Path,
@@ -119,7 +119,7 @@ struct Reading<'c, 'a> {
     waiting: Vec<Texts>,
     lengths: Vec<[usize; 2]>,
     tokens: TokenCounts,
-    /// Problems of labels, which a test file without labels has none of.
+    /// Problems with labels; a test file without labels has none.
     of_labels: Vec<Problem>,
     unlabelled: usize,
 }
@@ -199,7 +199,7 @@ impl<'c, 'a> Reading<'c, 'a> {
         self.checker.problems.push(problem);
     }
 
-    /// A row; its label, or what stands in its place, if the file has labels.
+    /// Reads a row and its label, or what is in the label's place, if the file has labels.
     fn row(
         &mut self,
         place: Place,
@@ -239,7 +239,7 @@ impl<'c, 'a> Reading<'c, 'a> {
         }
     }
 
-    /// Counts a label and tells one that the task does not have.
+    /// Counts a label, and reports one that the task does not have.
     fn label(&mut self, place: Place, label: &str) {
         let mut wrong = |kind, found| {
             let problem = Problem::new(kind, self.path, place, found);
@@ -285,7 +285,7 @@ impl<'c, 'a> Reading<'c, 'a> {
         *self.seen.labels.entry(label.to_owned()).or_default() += 1;
     }
 
-    /// Tells a text that stands in the file before, or in the train file.
+    /// Reports a text that occurs earlier in the file, or in the train file.
     fn compare(&mut self, place: Place, texts: &Texts, label: Option<String>) {
         if texts.0.is_empty() && texts.1.is_empty() {
             return;
@@ -333,7 +333,7 @@ impl<'c, 'a> Reading<'c, 'a> {
 
     fn finish(&mut self, columns: Option<String>, labelled: bool) -> TextFile {
         self.measure();
-        // As a run has it: a test file whose labels are not all known counts as one without.
+        // As in a run: a test file with unknown labels counts as one without.
         let labelled = labelled && (self.split != Split::Test || self.of_labels.is_empty());
         let of_labels = std::mem::take(&mut self.of_labels);
         let mut seen = std::mem::take(&mut self.seen);
@@ -381,7 +381,7 @@ impl<'c, 'a> Reading<'c, 'a> {
         }
     }
 
-    /// What the labels of the whole file lack.
+    /// Checks what the labels of the whole file lack.
     fn check_whole(&mut self, seen: &Seen) {
         if self.split != Split::Train || self.rows == 0 {
             return;
@@ -421,7 +421,7 @@ impl<'c, 'a> Reading<'c, 'a> {
     }
 }
 
-/// What was found; the place is told beside it, and what was expected by the kind of problem.
+/// What was found; the place is printed beside it, and the kind of problem says what was expected.
 fn told(error: Error) -> String {
     match error {
         Error::Row { found, .. } => found,

@@ -52,7 +52,7 @@ pub(super) fn has_header(
         Some(header) => Ok(header),
         None if numbers && format != Format::Json => Err(Error::Table {
             file: file.to_owned(),
-            expected: format!("to be told by {FILE} whether the first row holds names of columns"),
+            expected: format!("{FILE} to say whether the first row has the names of the columns"),
             found: "columns by number only".to_owned(),
             advice: "add \"header\": true or \"header\": false to it".to_owned(),
         }),

@@ -189,11 +189,11 @@ impl ClassificationData {
                     false => "no label".to_owned(),
                 };
                 format!(
-                    "{} example {}: number {}, {} tokens: {}; {label}",
+                    "{} example {}: number {}, {}: {}; {label}",
                     self.task.name,
                     index + 1,
                     feature.eid,
-                    feature.input_ids.len(),
+                    counted(feature.input_ids.len(), "token"),
                     tokenizer.tokens(&feature.input_ids).join(" "),
                 )
             })
@@ -210,7 +210,7 @@ impl ClassificationData {
             return Err(Error::Outputs {
                 expected: "a list of numbers".to_owned(),
                 features: self.features.len(),
-                found: format!("{} lists", logits.len()),
+                found: counted(logits.len(), "list"),
             });
         }
         let (task, labelled) = (&self.task, self.examples.labelled);

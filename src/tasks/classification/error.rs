@@ -54,8 +54,8 @@ pub enum Error {
     NoExample { path: PathBuf, left_out: String },
 
     #[error(
-        "{}: the labels of a test file are not known, so that it cannot be marked; give a file with \
-         labels, or ask for its predictions",
+        "{}: the labels of a test file are not known, so that it cannot be scored; give a file with labels, \
+         or ask for its predictions",
         path.display()
     )]
     NotLabelled { path: PathBuf },

@@ -7,7 +7,7 @@ use super::{
     labels::{Gold, Labels},
     scorers::score::Marked,
 };
-use crate::tasks::argmax::argmax;
+use crate::{counted::counted, tasks::argmax::argmax};
 
 /// A model's prediction for an example.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ impl Prediction {
     ) -> Result<Self, Error> {
         if logits.len() != labels.outputs() {
             return Err(Error::Outputs {
-                expected: format!("{} numbers", labels.outputs()),
+                expected: counted(labels.outputs(), "number"),
                 features: 1,
                 found: logits.len().to_string(),
             });
@@ -138,6 +138,9 @@ mod tests {
             "{message}"
         );
         let message = of(&labels, Gold::Value(0.5), true, &[0.0, 1.0]).unwrap_err();
-        assert!(message.to_string().contains("1 numbers"), "{message}");
+        assert!(
+            message.to_string().contains("expected 1 number for"),
+            "{message}"
+        );
     }
 }

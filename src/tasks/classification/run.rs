@@ -27,6 +27,7 @@ use super::{
 use crate::{
     batch::{AsRow, FeatureSet, Row},
     config::{Config, Paths, of_trial},
+    counted::counted,
     data::{existing_file::existing, split::Split},
     eval::{
         figures::{Remark, Scores},
@@ -152,7 +153,11 @@ impl Task for TextTask<'_> {
             return Err(Error::OtherHead {
                 task: self.name.to_owned(),
                 expected: "as many outputs as the task has labels",
-                found: format!("{} outputs for {} labels", dense.outputs, labels.outputs()),
+                found: format!(
+                    "{} for {}",
+                    counted(dense.outputs, "output"),
+                    counted(labels.outputs(), "label")
+                ),
             });
         }
         if let (Labels::Classes(names), Some(found)) =
@@ -309,7 +314,8 @@ impl TaskFile for Texts {
                 let skipped = part.examples.skipped.iter();
                 skipped.map(|row| {
                     let (file, line) = (part.file.display(), row.line);
-                    format!("{file}: line {line}: left out: {} columns", row.columns)
+                    let columns = counted(row.columns, "column");
+                    format!("{file}: line {line}: left out: {columns}")
                 })
             })
             .collect()
@@ -339,12 +345,13 @@ impl TaskFile for Texts {
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
         let Head::Sequence(head) = &by.model.heads[by.head] else {
-            panic!("head {} is none of texts", by.head)
+            panic!("head {} is not for texts", by.head)
         };
         let rows: Vec<Row> = self.rows().collect();
         let logits = predict(
             &FeatureSet::of_rows([rows]),
-            by.config.predict_batch_size,
+            by.at_once,
+            by.model.electra.most_tokens(by.device),
             by.device,
             |input, _| head.predict(&by.model.encode(input)),
             progress,

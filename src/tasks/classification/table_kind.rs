@@ -19,7 +19,7 @@ pub fn has_texts(names: &[String], format: Format, split: Split) -> bool {
 /// one at least is no whole one.
 ///
 /// # Errors
-/// When the file cannot be read or lacks a column.
+/// If the file cannot be read or lacks a column.
 pub fn kind_of(
     path: &Path,
     split: Split,

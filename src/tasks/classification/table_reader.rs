@@ -68,7 +68,7 @@ pub(super) fn read(
     }
     if empty > 0 {
         let rows = counted(empty, "row");
-        log::warn!("{file}: {rows} without a text, of which nothing can be told");
+        log::warn!("{file}: {rows} without a text, for which there is no prediction");
     }
     warn_of_repeated_ids(&all, file);
     Ok(all)

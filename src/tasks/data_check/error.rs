@@ -21,7 +21,7 @@ pub enum Error {
     Description(#[from] description::Error),
 
     #[error(
-        "{0}; a person's own task has a task.json beside its data: give its folder, or --description"
+        "{0}; a user-defined task has a task.json beside its data: give its folder, or --description"
     )]
     UnknownTask(#[from] UnknownTask),
 

@@ -6,10 +6,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use flate2::{Compression, write::GzEncoder};
-
 use super::error::Error;
-use crate::durable_file::{folder_of, is_own_stream, write_new};
+use crate::durable_file::{folder_of, is_own_stream, pack_by_name, write_new};
 
 /// Writes the contents of a file.
 pub(super) type Fill<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
@@ -125,15 +123,8 @@ pub(super) fn write_both(one: (&Path, Fill<'_>), other: (&Path, Fill<'_>)) -> Re
 }
 
 /// Writes everything that a file is to hold, packed if its name says so.
-fn fill_out(path: &Path, fill: Fill<'_>, out: &mut dyn Write) -> io::Result<()> {
-    match path.extension().is_some_and(|ending| ending == "gz") {
-        true => {
-            let mut packer = GzEncoder::new(&mut *out, Compression::default());
-            fill(&mut packer)?;
-            packer.finish()?;
-        }
-        false => fill(out)?,
-    }
+fn fill_out(path: &Path, fill: Fill<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    pack_by_name(path, out, |out| fill(out))?;
     out.flush()
 }
 

@@ -119,8 +119,8 @@ pub enum Error {
     UnknownMetric { metric: String },
 
     #[error(
-        "the {metric} metric has no use for {option}; leave it out, or score with --metric squad2 if the data are \
-         SQuAD 2.0"
+        "the {metric} metric does not use {option}; leave it out, or score with --metric squad2 if the data \
+         are SQuAD 2.0"
     )]
     OptionOfSquad2 {
         metric: &'static str,
@@ -141,8 +141,8 @@ pub enum Error {
     },
 
     #[error(
-        "{file}: expected questions with their gold answers (\"answers\"), found none that tells any; a test \
-         file cannot be marked: give the file with the answers"
+        "{file}: expected questions with their gold answers (\"answers\"), found none with any; a test file \
+         cannot be scored: give the file with the answers"
     )]
     NoAnswers { file: String },
 
@@ -168,8 +168,11 @@ pub enum Error {
     NoQuestions,
 
     #[error(
-        "none of the {questions} questions has a prediction; expected their ids as keys, found {found}: were \
-         these predictions made for another file?"
+        "{}; expected their ids as keys, found {found}: were these predictions made for another file?",
+        match questions {
+            1 => "the only question has no prediction".to_owned(),
+            _ => format!("none of the {questions} questions has a prediction"),
+        }
     )]
     NothingPredicted { questions: usize, found: String },
 
@@ -180,8 +183,8 @@ pub enum Error {
     NoNullOdds { question: String },
 
     #[error(
-        "question {question}: expected at least one gold answer, found none; the {metric} metric cannot mark \
-         unanswerable questions: use squad2"
+        "question {question}: expected at least one gold answer, found none; the {metric} metric cannot \
+         score unanswerable questions: use squad2"
     )]
     NoGoldAnswer {
         question: String,
@@ -223,7 +226,7 @@ pub enum Error {
     },
 
     #[error(
-        "the outputs speak of feature {index}, but there are {count} features: they belong to another list"
+        "the outputs refer to feature {index}, but there are {count} features: they belong to another list"
     )]
     NoSuchFeature { index: usize, count: usize },
 

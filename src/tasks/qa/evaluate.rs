@@ -174,7 +174,7 @@ pub fn answer(
     device: &Device,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<QuestionPrediction>, Error> {
-    let by = (model, head, device);
+    let by = (model, head, device, config.predict_batch_size);
     Ok(answer_with_loss(by, data, &[], tokenizer, config, progress)?.0)
 }
 
@@ -184,7 +184,7 @@ pub fn answer(
 /// # Errors
 /// As for [`answer`].
 pub(super) fn answer_with_loss(
-    (model, head, device): (&Model, usize, &Device),
+    (model, head, device, batch_size): (&Model, usize, &Device, usize),
     data: &TaskData,
     targets: &[Option<DevTarget>],
     tokenizer: &Tokenizer,
@@ -192,7 +192,7 @@ pub(super) fn answer_with_loss(
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<(Vec<QuestionPrediction>, Option<f64>), Error> {
     let set = FeatureSet::from(data.features.as_slice());
-    let (batch_size, beam) = (config.predict_batch_size, config.beam_size);
+    let beam = config.beam_size;
     let (outputs, losses): (Vec<WindowOutput>, Vec<Option<f64>>) = match targets {
         [] => {
             let outputs = predict::predict(model, head, &set, batch_size, beam, device, progress)?;
@@ -204,7 +204,9 @@ pub(super) fn answer_with_loss(
                 let targets: Vec<_> = features.iter().map(of).collect();
                 beam::predict_with_losses(model, head, input, features, beam, &targets)
             };
-            let computed = tasks::predict::predict(&set, batch_size, device, compute, progress)?;
+            let most = model.electra.most_tokens(device);
+            let computed =
+                tasks::predict::predict(&set, batch_size, most, device, compute, progress)?;
             computed.into_iter().unzip()
         }
     };

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     batch::{AsRow, Row},
+    counted::counted,
     data::{self, split::Split},
     tasks::label::Label,
     text::tokenizer::{Tokenizer, WordTokens},
@@ -237,7 +238,7 @@ pub(crate) fn answer_tokens(
     let (Some(&first), true) = (first, ordered) else {
         return Err(Error::Example {
             question: qas_id.to_owned(),
-            expected: format!("an answer within the passage's {words} words"),
+            expected: format!("an answer within the passage's {}", counted(words, "word")),
             found: format!("words {} to {}", answer.start_word, answer.end_word),
         });
     };

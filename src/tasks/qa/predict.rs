@@ -29,6 +29,7 @@ pub fn predict(
     predict::predict(
         set,
         batch_size,
+        model.electra.most_tokens(device),
         device,
         |input, batch| beam::predict(model, head, input, &batch.features, beam_size),
         progress,

@@ -6,8 +6,6 @@ use std::{
     path::Path,
 };
 
-use indicatif::HumanCount;
-
 use super::{
     error::Error as QaError,
     evaluate::{self, TaskData},
@@ -22,6 +20,7 @@ use super::{
 use crate::{
     batch::{AsRow, Row},
     config::Paths,
+    counted::{counted, grouped},
     data::split::Split,
     eval::{figures::Scores, file_digest::FileDigest, taken::Taken},
     report::Sections,
@@ -63,20 +62,20 @@ impl TaskFile for TaskData {
     fn line(&self, split: Split) -> String {
         let questions = self.examples.examples.len();
         let told = match self.taken {
-            None => HumanCount(questions as u64).to_string(),
-            Some(taken) => taken.to_string(),
+            None => grouped(questions, "question"),
+            Some(taken) => format!("{taken} questions"),
         };
         let window = |feature: &Feature| feature.feature_id % MAX_WINDOWS as u64;
         let second = self.features.iter().filter(|feature| window(feature) == 1);
         let lost = match self.answers_in_no_window() {
             0 => String::new(),
-            lost => format!(", {lost} answers in no window"),
+            lost => format!(", {} in no window", counted(lost, "answer")),
         };
         format!(
-            "{} {}: {told} questions, {} windows, {:.1} % cut, {:.2} % [UNK]{lost}{}",
+            "{} {}: {told}, {}, {:.1} % cut, {:.2} % [UNK]{lost}{}",
             self.task,
             split.name(),
-            HumanCount(self.features.len() as u64),
+            grouped(self.features.len(), "window"),
             100.0 * second.count() as f64 / questions.max(1) as f64,
             100.0 * self.tokens.unknown_share(),
             left_out(self),
@@ -104,11 +103,11 @@ impl TaskFile for TaskData {
         shown
             .map(|(index, feature)| {
                 format!(
-                    "{} example {}: {}, {} tokens: {}; {}",
+                    "{} example {}: {}, {}: {}; {}",
                     self.task,
                     index + 1,
                     feature.qas_id,
-                    feature.input_ids.len(),
+                    counted(feature.input_ids.len(), "token"),
                     tokenizer.tokens(&feature.input_ids).join(" "),
                     answer(feature, tokenizer),
                 )
@@ -159,7 +158,7 @@ impl TaskFile for TaskData {
     ) -> Result<Box<dyn Answers + 'a>, Error> {
         let targets = self.targets.as_deref().filter(|_| by.losses);
         let (predictions, loss) = evaluate::answer_with_loss(
-            (by.model, by.head, by.device),
+            (by.model, by.head, by.device, by.at_once),
             self,
             targets.unwrap_or_default(),
             by.tokenizer,
@@ -198,7 +197,7 @@ impl TaskFile for TaskData {
         Some(match store() {
             Ok(Some(chosen)) => Ok(chosen.line()),
             Ok(None) => Ok(
-                "no threshold does better than to answer nothing; the model keeps its own"
+                "no threshold does better than answering nothing; the model keeps its own"
                     .to_owned(),
             ),
             Err(error) => Err(error.into()),
@@ -210,7 +209,10 @@ impl TaskFile for TaskData {
 fn left_out(data: &TaskData) -> String {
     match data.examples.skipped.len() {
         0 => String::new(),
-        skipped => format!(", {skipped} questions left out: answer not found"),
+        skipped => format!(
+            ", {} left out: answer not found",
+            counted(skipped, "question")
+        ),
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     scorers::metric::Metric,
 };
 use crate::{
+    counted::{counted, counted_with},
     data::split::Split,
     tasks::registry::{self, Kind, Questions},
 };
@@ -138,19 +139,19 @@ impl QuestionSet {
             }
         }
         log::info!(
-            "{}: {} examples on {} passages, {} questions left out",
+            "{}: {} on {}, {} left out",
             self.file,
-            all.examples.len(),
-            all.passages.len(),
-            all.skipped.len()
+            counted(all.examples.len(), "example"),
+            counted(all.passages.len(), "passage"),
+            counted(all.skipped.len(), "question")
         );
         let repeated = repeated_ids(&all);
         if let Some(first) = repeated.first() {
             log::warn!(
-                "{}: {} questions have the id of an earlier one (the first is {first}); \
-                 predictions are kept by id, so that the last answer would replace the others",
+                "{}: {} the id of an earlier one (the first is {first}); predictions are kept by id, \
+                 so that the last answer would replace the others",
                 self.file,
-                repeated.len()
+                counted_with(repeated.len(), "question", ["has", "have"])
             );
         }
         Ok(all)

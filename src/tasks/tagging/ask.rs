@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    counted::counted_with,
     tasks::{
         classification::example_loss::softmax, description::Columns, qa::token_counts::TokenCounts,
         registry,
@@ -56,9 +57,10 @@ impl FeaturizedWords {
     pub fn warnings(&self, unk_id: u32) -> Vec<String> {
         let cut = (self.cut_tokens > 0).then(|| {
             format!(
-                "{} tokens of words that are longer than max_seq_length {} are cut off, so that the model \
-                 does not read them",
-                self.cut_tokens, self.max_seq_length
+                "{} cut off from words that are longer than max_seq_length {}, so that the model does not \
+                 read all of them",
+                counted_with(self.cut_tokens, "token", ["is", "are"]),
+                self.max_seq_length
             )
         });
         let several = (self.features.len() > 1).then(|| {

@@ -88,7 +88,7 @@ impl WordFile {
                 if reading.has_tags(&error)? {
                     let name = file.display();
                     log::warn!(
-                        "{name} is read as one without tags, none of its words is left out: {error}"
+                        "{name} is read as a file without tags, and no word is left out: {error}"
                     );
                 }
                 reading.untagged()?

@@ -16,7 +16,7 @@ use super::{
     tag::Tag,
     tag_reader::TagReader,
 };
-use crate::{data::line_reader::LineReader, text::normalizer::is_blank};
+use crate::{counted::counted, data::line_reader::LineReader, text::normalizer::is_blank};
 
 /// A longer sentence means that the file lacks blank lines.
 const LONGEST_SENTENCE: usize = 10_000;
@@ -191,7 +191,7 @@ impl Rows<'_> {
         }
         Err(self.wrong(
             number,
-            &format!("{expected} columns, as on line {line}"),
+            &format!("{}, as on line {line}", counted(expected, "column")),
             columns.to_string(),
             "give every line the same columns; comments and document lines are dropped if they begin \
              with # (comments: true) or -DOCSTART-",

@@ -3,7 +3,7 @@
 //! Every message names the file and the line or sentence, what was expected, what was found and
 //! what to do.
 
-use crate::{data, eval, tasks::description};
+use crate::{counted::counted, data, eval, tasks::description};
 
 /// Most characters of a file's text shown in a message.
 const SHOWN: usize = 40;
@@ -52,9 +52,10 @@ pub enum Error {
     },
 
     #[error(
-        "{file}: line {line}: the sentence has {words} words, of which the reference keeps none at \
-         max_seq_length {max_seq_length}: it keeps a word only while the sentence's words, the tokens so \
-         far and 3 are no more; set max_seq_length to {needed} or more, or split the sentence"
+        "{file}: line {line}: the sentence has {}, of which the reference keeps none at max_seq_length \
+         {max_seq_length}: it keeps a word only while the sentence's words, the tokens so far and 3 are no \
+         more; set max_seq_length to {needed} or more, or split the sentence",
+        counted(*words, "word")
     )]
     NoWordKept {
         file: String,
@@ -93,12 +94,12 @@ pub enum Error {
     #[error("{0}; the labels are as config.json beside the model lists them")]
     Labels(String),
 
-    #[error("{file} has no tags that predictions could be marked against; give a file with tags")]
+    #[error("{file} has no tags to score predictions against; give a file with tags")]
     NotLabelled { file: String },
 
     #[error(
         "sentence {eid}: expected {expected} {array}, found {found}; predict with the features that are \
-         marked"
+         scored"
     )]
     Shape {
         eid: usize,

@@ -12,6 +12,7 @@ use super::{
     tag_reader::TagReader,
 };
 use crate::{
+    counted::counted,
     data::{json_text::mend, line_reader::LineReader},
     text::normalizer::is_blank,
 };
@@ -125,7 +126,7 @@ impl Row<'_> {
         if tags.len() != words.len() {
             return Err(self.wrong(
                 format!("as many tags as words ({})", words.len()),
-                format!("{} tags", tags.len()),
+                counted(tags.len(), "tag"),
                 "give each word one tag, O where it is in no span",
             ));
         }

@@ -109,7 +109,7 @@ impl Labels {
                 ))
             })?;
             if tags.contains(&tag) {
-                return Err(Error::Labels(format!("the label {tag} stands twice")));
+                return Err(Error::Labels(format!("the label {tag} occurs twice")));
             }
             tags.push(tag);
         }
@@ -295,7 +295,7 @@ mod tests {
         );
         for (names, found) in [
             (["O", "NN"].as_slice(), "label 1"),
-            (&["O", "B-A", "O"], "O stands twice"),
+            (&["O", "B-A", "O"], "O occurs twice"),
             (&[], "none"),
         ] {
             let labels = Labels::of_names(names.iter().copied(), Rules::Usual);

@@ -10,7 +10,10 @@ use super::{
     scheme::Marks,
     sentence::Sentences,
 };
-use crate::data::{existing_file::existing, line_reader::LineReader, source::Source};
+use crate::{
+    counted::counted,
+    data::{existing_file::existing, line_reader::LineReader, source::Source},
+};
 
 /// Reads the sentences of a file, or of its gzip archive if only that exists. There may be none.
 ///
@@ -96,10 +99,10 @@ fn read_source(source: Source, form: Form, options: &ReadOptions) -> Result<Sent
         Form::JsonLines => json_rows::read(lines, options, &mut sentences)?,
     }
     log::info!(
-        "{}: {} sentences, {} words{}",
+        "{}: {}, {}{}",
         sentences.file,
-        sentences.sentences.len(),
-        sentences.words(),
+        counted(sentences.sentences.len(), "sentence"),
+        counted(sentences.words(), "word"),
         sentences.passed_over()
     );
     Ok(sentences)

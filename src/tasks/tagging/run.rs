@@ -24,6 +24,7 @@ use super::{
 use crate::{
     batch::{FeatureSet, Row},
     config::{Config, Paths, of_trial},
+    counted::counted,
     data::{existing_file::existing, source::Source, split::Split},
     eval::{
         figures::{Remark, Scores},
@@ -161,7 +162,11 @@ impl Task for WordTask<'_> {
             return Err(Error::OtherHead {
                 task: self.name.to_owned(),
                 expected: "as many outputs as the files have tags",
-                found: format!("{} outputs for {} tags", dense.outputs, labels.len()),
+                found: format!(
+                    "{} for {}",
+                    counted(dense.outputs, "output"),
+                    counted(labels.len(), "tag")
+                ),
             });
         }
         Ok(HeadConfig::Tags {
@@ -291,12 +296,13 @@ impl TaskFile for Words {
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Box<dyn Answers + 'a>, Error> {
         let Head::Word(head) = &by.model.heads[by.head] else {
-            panic!("head {} is none of words", by.head)
+            panic!("head {} is not for words", by.head)
         };
         let rows: Vec<Row> = self.rows().collect();
         let logits = predict(
             &FeatureSet::of_rows([rows]),
-            by.config.predict_batch_size,
+            by.at_once,
+            by.model.electra.most_tokens(by.device),
             by.device,
             |input, batch| head.predict(&by.model.encode(input), &batch.labels),
             progress,
@@ -343,8 +349,8 @@ impl Answers for TagAnswers<'_> {
         scores.set_remark(Remark {
             key: "beyond_the_reference".to_owned(),
             text: Some(format!(
-                "ours, beyond the reference: {accuracy:.2} % of {} words correct",
-                figures.words
+                "ours, beyond the reference: {accuracy:.2} % of {} correct",
+                counted(figures.words, "word")
             )),
             details: [("token_accuracy".to_owned(), accuracy.into())]
                 .into_iter()

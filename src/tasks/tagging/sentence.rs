@@ -5,7 +5,7 @@ use super::{
     span::{Span, bioes},
     tag::Tag,
 };
-use crate::{counted::counted, eval::taken::Taken};
+use crate::{counted::counted, data::json_text::halves_read, eval::taken::Taken};
 
 /// A sentence as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +75,7 @@ impl Sentences {
             warnings.push(format!("left out: {rows} without a word"));
         }
         if self.replaced_surrogates > 0 {
-            let halves = self.replaced_surrogates;
-            warnings.push(format!(
-                "{halves} halves of surrogate pairs are read as U+FFFD"
-            ));
+            warnings.push(halves_read(self.replaced_surrogates, ""));
         }
         warnings
     }

@@ -143,10 +143,11 @@ impl TaskData {
             ));
         }
         if let (cut @ 1.., words) = self.cut() {
-            let sentences = self.features.len();
+            let sentences = counted(self.features.len(), "sentence");
+            let are = if cut == 1 { "is" } else { "are" };
             warnings.push(format!(
-                "{cut} of {sentences} sentences are cut at max_seq_length {max_seq_length}: {} neither \
-                 learnt nor marked; raise max_seq_length, or split the sentences",
+                "{cut} of {sentences} {are} cut at max_seq_length {max_seq_length}: {} neither trained on \
+                 nor scored; raise max_seq_length, or split the sentences",
                 counted(words, "word")
             ));
         }
@@ -240,11 +241,11 @@ impl TaskData {
                 let words = sentence.words.iter().zip(&tags).take(feature.kept());
                 let words: Vec<String> = words.map(|(word, tag)| format!("{word}/{tag}")).collect();
                 format!(
-                    "{} example {}: line {}, {} tokens: {}; {}",
+                    "{} example {}: line {}, {}: {}; {}",
                     self.task,
                     feature.eid + 1,
                     sentence.line,
-                    feature.input_ids.len(),
+                    counted(feature.input_ids.len(), "token"),
                     tokenizer.tokens(&feature.input_ids).join(" "),
                     words.join(" "),
                 )
@@ -331,7 +332,7 @@ mod tests {
         let warnings = read.warnings(5);
         assert!(
             warnings.len() == 1
-                && warnings[0].contains("1 of 2 sentences are cut")
+                && warnings[0].contains("1 of 2 sentences is cut")
                 && warnings[0].contains("2 words"),
             "{warnings:?}"
         );

@@ -26,8 +26,8 @@ pub enum Error {
     NoName { folder: PathBuf },
 
     #[error(
-        "{name} is the name of one of this engine's own tasks, whose files have a form of their own; give \
-         the folder another name"
+        "{name} is the name of a built-in task, whose files have their own format; give the folder another \
+         name"
     )]
     NameOfOurs { name: String },
 
@@ -48,7 +48,7 @@ impl Error {
                 advice,
             } if advice.contains("task.json") => Texts::Table {
                 file,
-                expected: expected.replace("to be told by task.json", "to be told"),
+                expected: expected.replace("task.json to say", "the flags to say"),
                 found,
                 advice:
                     "say which columns hold what (--text, --text-b, --label, --id, --no-header), \

@@ -8,6 +8,7 @@ use std::{
 
 use super::Error;
 use crate::{
+    counted::counted_with,
     durable_file::write_whole,
     eval::dev_record::{DevLine, DevRecord},
     train::run_folder::{aside, remove_link},
@@ -70,7 +71,7 @@ impl DevLog {
         let kept = aside(path, "other");
         fs::rename(path, &kept)?;
         note(format!(
-            "{}: holds figures of {}, which this run does not evaluate; kept as {}",
+            "{}: contains scores of {}, which this run does not evaluate; kept as {}",
             path.display(),
             other.task,
             kept.display()
@@ -111,8 +112,9 @@ impl DevLog {
             let kept = aside(path, "damaged");
             fs::copy(path, &kept)?;
             note(format!(
-                "{}: {damaged} damaged lines are left out; the file as it was: {}",
+                "{}: {} left out; the file as it was: {}",
                 path.display(),
+                counted_with(damaged, "damaged line", ["is", "are"]),
                 kept.display()
             ));
         }
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), whole);
         let notes = keep(&["a"]);
         assert!(
-            notes.len() == 1 && notes[0].contains("holds figures of b"),
+            notes.len() == 1 && notes[0].contains("contains scores of b"),
             "{notes:?}"
         );
         assert!(!path.exists());
@@ -251,7 +253,7 @@ mod tests {
         let mut notes = Vec::new();
         let log = resume(&path, 9, &mut |note| notes.push(note));
         assert_eq!(steps(&log), [0; 0]);
-        assert!(notes[0].contains("1 damaged lines"), "{notes:?}");
+        assert!(notes[0].contains("1 damaged line is left out"), "{notes:?}");
         let kept = fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
         assert_eq!(kept, "my thesis\n");
     }

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{durable_file::write_whole, step_record::StepRecord, train::run_folder};
+use crate::{
+    counted::counted, durable_file::write_whole, step_record::StepRecord, train::run_folder,
+};
 
 /// The longest line that is read; ours have about two hundred bytes.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -46,18 +48,21 @@ impl TrainLog {
             let aside = run_folder::aside(path, "damaged");
             std::fs::copy(path, &aside)?;
             note(format!(
-                "{}: {} damaged lines, the first of them line {}, are left out; the file as it was: \
-                 {}",
+                "{}: {}; the file as it was: {}",
                 path.display(),
-                found.damaged,
-                found.first_damaged,
+                match (found.damaged, found.first_damaged) {
+                    (1, line) => format!("line {line} is damaged and left out"),
+                    (damaged, line) => format!(
+                        "{damaged} damaged lines, the first of them line {line}, are left out"
+                    ),
+                },
                 aside.display()
             ));
         }
         let missing = missing(&found.steps, next_step, log_every);
         if !missing.is_empty() {
             note(format!(
-                "{}: no lines of the steps {}, which were made before",
+                "{}: no lines for steps {}, which were trained earlier",
                 path.display(),
                 listed(&missing)
             ));
@@ -222,7 +227,7 @@ fn listed(steps: &[(u64, u64)]) -> String {
     };
     let mut parts: Vec<String> = steps.iter().take(GAPS_NAMED).map(one).collect();
     if let Some(more @ 1..) = steps.len().checked_sub(GAPS_NAMED) {
-        parts.push(format!("and in {more} places more"));
+        parts.push(format!("and in {} more", counted(more, "place")));
     }
     parts.join(", ")
 }
@@ -287,10 +292,10 @@ mod tests {
         assert_eq!(steps, [0, 2, 3, 4]);
         assert_eq!(notes.len(), 2, "{notes:?}");
         assert!(
-            notes[0].contains("1 damaged lines, the first of them line 2"),
+            notes[0].contains("line 2 is damaged and left out"),
             "{notes:?}"
         );
-        assert!(notes[1].contains("no lines of the steps 1,"), "{notes:?}");
+        assert!(notes[1].contains("no lines for steps 1,"), "{notes:?}");
         let kept = std::fs::read_to_string(path.with_extension("jsonl.damaged")).unwrap();
         assert_eq!(kept, damaged);
     }
@@ -358,16 +363,10 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let (steps, notes) = resumed(&path, 4);
         assert_eq!(steps, [4]);
-        assert!(
-            notes[0].contains("no lines of the steps 0 to 3"),
-            "{notes:?}"
-        );
+        assert!(notes[0].contains("no lines for steps 0 to 3"), "{notes:?}");
         let path = log_of(folder.path(), 0..3);
         let (_, notes) = resumed(&path, 6);
-        assert!(
-            notes[0].contains("no lines of the steps 3 to 5"),
-            "{notes:?}"
-        );
+        assert!(notes[0].contains("no lines for steps 3 to 5"), "{notes:?}");
         // Only every tenth step is logged.
         let path = log_of(folder.path(), [0, 10, 20].into_iter());
         assert_eq!(resumed(&path, 28).1, [""; 0]);
@@ -381,7 +380,7 @@ mod tests {
         let (steps, notes) = resumed(&path, 9);
         assert_eq!(steps, [0, 1, 6, 7, 8, 9]);
         let expected = format!(
-            "{}: no lines of the steps 2 to 5, which were made before",
+            "{}: no lines for steps 2 to 5, which were trained earlier",
             path.display()
         );
         assert_eq!(notes, [expected]);

@@ -190,6 +190,7 @@ fn translated(form: &Form) -> String {
         .map(|line| match line.trim() {
             // Each has a number, by which a run leaves it out.
             BARRIER => format!("metal::barrier({}u);\n", barriers.next().unwrap()),
+            STORAGE_BARRIER => format!("metal::storage_barrier({}u);\n", barriers.next().unwrap()),
             barrier if barrier.contains("_barrier(") => panic!("{}: {barrier}", form.name),
             // Metal itself loads matrices from scalars only, and naga has them in the function's type.
             line if line.contains("NagaCooperativeLoad(const threadgroup half* ptr") => {
@@ -226,9 +227,10 @@ fn translated(form: &Form) -> String {
     )
 }
 
-/// How naga writes the barriers of these shaders. Others would order the arrays, too, which is more than
-/// `threads.cpp` knows of.
+/// How naga writes the barriers of these shaders: those that order the workgroup's memory, and those that
+/// order what a workgroup does to the arrays.
 const BARRIER: &str = "metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);";
+const STORAGE_BARRIER: &str = "metal::threadgroup_barrier(metal::mem_flags::mem_device);";
 
 /// What an argument with this attribute is given.
 fn argument(attribute: &str) -> String {

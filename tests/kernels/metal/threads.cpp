@@ -1,8 +1,8 @@
 // Runs a shader's invocations (threads.h) and reports what no barrier orders. The invocations of a
 // workgroup go from barrier to barrier one after the other, each on a stack of its own, so that a run is the
 // same each time and a race is found whoever would have won it: of every two bytes it is known who read
-// and wrote them since the last barrier. The compiler tells of each access, as it would ThreadSanitizer
-// (-fsanitize=thread), whose functions are defined here.
+// and wrote them since the last barrier that orders them. The compiler tells of each access, as it would
+// ThreadSanitizer (-fsanitize=thread), whose functions are defined here.
 //
 //   shader LANES GROUPS GROUPS [BARRIER]
 //
@@ -31,12 +31,13 @@ const size_t GAP = 4096;
 const size_t STACK_BYTES = 1 << 20;
 const int RUNNING = -1, ENDED = -2;
 
-// Who used two bytes, and when: a period goes from barrier to barrier, of arrays that are bound it is the
-// whole run, as no barrier of these shaders orders them.
+// Who used two bytes, and when: a period goes from barrier to barrier. No barrier orders what different
+// workgroups do to an array.
 struct Cell {
   uint written, writer, read, reader;
 };
-const uint MANY = ~0u, NOBODY = MANY - 1, OUTSIDE = ~0u, WHOLE_RUN = 1;
+// Several threads, of one workgroup if one of them is named besides.
+const uint MANY = ~0u, NOBODY = MANY - 1, SEVERAL = 1u << 31, OUTSIDE = ~0u;
 
 char *memory;
 size_t memory_bytes;
@@ -45,9 +46,10 @@ size_t sizes[MEMORIES];
 std::vector<char *> arrays;
 std::vector<size_t> lengths;
 
-uint period, number_of_group, last_barrier, reports;
+// Of workgroup memory, and of arrays.
+uint period, array_period, number_of_group, last_barrier, reports;
 int left_out = -1;
-std::set<uint> reached;
+std::set<uint> reached, storage_barriers;
 
 ucontext_t scheduler;
 std::vector<ucontext_t> stacks;
@@ -71,7 +73,9 @@ void report_access(size_t place, const char *did, uint other) {
   if (!is_shared)
     for (number = 0; number + 1 < arrays.size() && size_t(arrays[number + 1] - memory) <= place;) number++;
   if (!is_shared) first = arrays[number] - memory;
-  std::string by = "thread " + std::to_string(other % THREADS) + " of workgroup " + std::to_string(other / THREADS);
+  const uint one = other & ~SEVERAL;
+  std::string by = other == one ? "thread " + std::to_string(one % THREADS) : "several";
+  by += " of workgroup " + std::to_string(one / THREADS);
   if (other == MANY) by = "several";
   if (other == NOBODY) by = "";
   report("%s %zu, byte %zd, after barrier %u: thread %u of workgroup %u %s %s\n",
@@ -79,10 +83,20 @@ void report_access(size_t place, const char *did, uint other) {
          number_of_group, did, by.c_str());
 }
 
+// The workgroup of who used something, which is not MANY.
+uint group_of(uint who) { return (who & ~SEVERAL) / THREADS; }
+
+// Whether no barrier lies between what `other` did to something in the period `then`, if anything, and now.
+bool is_open(bool is_shared, uint then, uint other) {
+  if (is_shared) return then == period;
+  return then != 0 && (then == array_period || other == MANY || group_of(other) != number_of_group);
+}
+
 void access(const void *at, size_t bytes, bool writing) {
   const size_t first = (const char *)at - memory;
   if (first >= memory_bytes) return;
-  const uint now = first < SHARED_BYTES ? period : WHOLE_RUN, who = number_of_group * THREADS + here->index;
+  const bool is_shared = first < SHARED_BYTES;
+  const uint now = is_shared ? period : array_period, who = number_of_group * THREADS + here->index;
   const char *did = nullptr;
   uint other = NOBODY;
   for (size_t place = first / 2; place <= (first + bytes - 1) / 2; place++) {
@@ -91,19 +105,20 @@ void access(const void *at, size_t bytes, bool writing) {
       did = "goes beyond its end";
       continue;
     }
-    if (cell.written == now && cell.writer != who) {
+    if (cell.writer != who && is_open(is_shared, cell.written, cell.writer)) {
       did = writing ? "writes what was written by" : "reads what was written by";
       other = cell.writer;
-    } else if (writing && cell.read == now && cell.reader != who) {
+    } else if (writing && cell.reader != who && is_open(is_shared, cell.read, cell.reader)) {
       did = "writes what was read by";
       other = cell.reader;
     }
     if (writing) {
       cell.written = now, cell.writer = who;
-    } else if (cell.read != now) {
+    } else if (!is_open(is_shared, cell.read, cell.reader)) {
       cell.read = now, cell.reader = who;
     } else if (cell.reader != who) {
-      cell.reader = MANY;
+      const bool is_own = cell.reader != MANY && group_of(cell.reader) == number_of_group;
+      cell.reader = is_own ? SEVERAL | who : MANY;
     }
   }
   if (did) report_access(first, did, other);
@@ -145,8 +160,8 @@ void run_group() {
   // What no one wrote is not a number.
   memset(memory, 0xff, SHARED_BYTES);
   places.assign(THREADS, RUNNING);
+  period++, array_period++;
   for (uint ended = 0; ended < THREADS;) {
-    period++;
     for (uint index = 0; index < THREADS; index++) {
       if (places[index] == ENDED) continue;
       here = &invocations[index];
@@ -160,6 +175,7 @@ void run_group() {
         break;
       }
     if (places[0] >= 0) last_barrier = places[0];
+    (storage_barriers.count(last_barrier) ? array_period : period)++;
   }
 }
 
@@ -191,6 +207,11 @@ void barrier(uint number) {
   if (int(number) == left_out) return;
   reached.insert(number);
   wait(number);
+}
+
+void storage_barrier(uint number) {
+  storage_barriers.insert(number);
+  barrier(number);
 }
 
 void reads(const void *from, size_t bytes) { access(from, bytes, false); }

@@ -52,7 +52,7 @@ template <class T> struct alignas(4 * sizeof(T)) Vec<T, 4> {
   }                                                                                                      \
   template <class T, int N, class S> auto operator op(Vec<T, N> a, S b) { return a op Vec<T, N>(T(b)); } \
   template <class T, int N, class S> auto operator op(S a, Vec<T, N> b) { return Vec<T, N>(T(a)) op b; }
-OPERATOR(+) OPERATOR(-) OPERATOR(*) OPERATOR(/) OPERATOR(<)
+OPERATOR(+) OPERATOR(-) OPERATOR(*) OPERATOR(/) OPERATOR(<) OPERATOR(==)
 OPERATOR(&) OPERATOR(|) OPERATOR(^) OPERATOR(>>) OPERATOR(<<)
 #undef OPERATOR
 template <class T, int N> auto operator-(Vec<T, N> a) {
@@ -97,8 +97,9 @@ struct Invocation {
 };
 extern const Invocation *here;
 
-// Of this number in the shader's text.
+// Of this number in the shader's text. The first orders workgroup memory, the second arrays.
 void barrier(uint number);
+void storage_barrier(uint number);
 
 // What threads.cpp is told of memory that the compiler tells it nothing of.
 void reads(const void *from, size_t bytes);
@@ -163,7 +164,8 @@ extern const uint WIDE, THREADS, ARRAYS;
 void invoke(const Invocation &at, char *const *arrays);
 }  // namespace metal
 
-template <class T> T as_type(unsigned bits) {
+template <class T, class U> T as_type(U bits) {
+  static_assert(sizeof(T) == sizeof(U));
   T value;
   memcpy(&value, &bits, sizeof value);
   return value;

@@ -1,7 +1,6 @@
-//! The model card of an export, `README.md`: what is known of a model, its head and its figures enters;
-//! Markdown with the front matter of Hugging Face's hub leaves. What nobody but its maker knows (the
-//! licence, the data's names on the hub, the language) is left to be filled in. Paths of the machine do
-//! not go along.
+//! The model card of an export, `README.md`. Takes what is known of a model, its head and its scores; yields
+//! Markdown with the front matter of Hugging Face's hub. What only the author knows (the licence, the data's
+//! names on the hub, the language) is left to be filled in. Local paths are not included.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,7 +17,7 @@ use crate::printable::printable;
 
 pub(in crate::export) const FILE: &str = "README.md";
 
-/// How the front matter begins.
+/// The start of the front matter.
 pub(super) const FRONT: &str = "---\n\
     # Fill these in before you publish the model; the keys are those of\n\
     # https://huggingface.co/docs/hub/model-cards\n\
@@ -27,7 +26,7 @@ pub(super) const FRONT: &str = "---\n\
     datasets:\n\
     library_name: transformers\n";
 
-/// The settings of a run that decide its model, in the order of the card.
+/// The settings that determine a run's model, in the order of the card.
 const SETTINGS: [&str; 19] = [
     "model_name",
     "model_size",
@@ -50,7 +49,7 @@ const SETTINGS: [&str; 19] = [
     "seed",
 ];
 
-/// What a card says.
+/// The contents of a card.
 pub(super) struct Card<'a> {
     name: String,
     heads: &'a Heads<'a>,
@@ -59,12 +58,12 @@ pub(super) struct Card<'a> {
 }
 
 impl<'a> Card<'a> {
-    /// That of the model that goes to the folder `out`, whose name it has.
+    /// The card of a model exported to the folder `out`, after which it is named.
     pub fn new(source: &Source, heads: &'a Heads<'a>, out: &Path) -> Self {
         let head = heads.chosen.as_ref();
         Self {
             name: name_of(out),
-            // A head without its classifier answers otherwise than the one that was marked.
+            // Without its classifier, a head answers differently from the one that was scored.
             figures: match head.filter(|head| head.is_whole()) {
                 Some(head) => figures::of(source, &head.task),
                 None => Vec::new(),
@@ -172,14 +171,14 @@ impl<'a> Card<'a> {
         writeln!(out, "\n## Figures\n")?;
         if self.figures.is_empty() {
             let why = match head.is_whole() {
-                true => "None are known: no results lie beside the model.",
-                false => "None: the model that was marked had another score of no answer.",
+                true => "None are known: there are no results beside the model.",
+                false => "None: the model that was scored had a different no-answer score.",
             };
             return writeln!(out, "{why}");
         }
         writeln!(
             out,
-            "On the dev file of the task, marked by `electra`.\n\n| figure | value |\n|---|---|"
+            "On the task's dev file, scored by `electra`.\n\n| metric | value |\n|---|---|"
         )?;
         for figure in &self.figures {
             writeln!(out, "| {} | {:.2} |", figure.name, figure.value)?;
@@ -197,8 +196,8 @@ impl<'a> Card<'a> {
         if !is_whole {
             writeln!(
                 out,
-                "- The classifier of questions without an answer: the score of no answer is that of the \
-                 first token's start and end instead."
+                "- The classifier for unanswerable questions: the no-answer score is that of the first \
+                 token's start and end instead."
             )?;
         }
         for (task, why) in left_out {
@@ -209,7 +208,7 @@ impl<'a> Card<'a> {
     }
 }
 
-/// The name of a model that goes to the folder `out`.
+/// The name of a model exported to the folder `out`.
 pub(super) fn name_of(out: &Path) -> String {
     let folder = out.canonicalize().ok();
     let folder = folder.as_deref().unwrap_or(out).file_name();
@@ -217,7 +216,7 @@ pub(super) fn name_of(out: &Path) -> String {
     printable(&name).into_owned()
 }
 
-/// A table of those of the settings that a run has.
+/// Writes a table of the given settings, as far as a run has them.
 pub(super) fn write_settings(
     out: &mut String,
     keys: &[&str],
@@ -242,21 +241,21 @@ pub(super) fn write_settings(
     Ok(())
 }
 
-/// A text in YAML, whose double quotes are JSON's.
+/// A string in YAML, whose double-quoted strings are JSON's.
 pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
 fn purpose(head: &Head) -> &'static str {
     match (head.class, head.dense().and_then(|dense| dense.kind)) {
-        (Class::Questions, _) => "questions on a passage",
-        (Class::Words, _) => "labels of words",
-        (Class::Texts, Some(DenseKind::Regression)) => "a number of a text",
-        (Class::Texts, _) => "classes of texts",
+        (Class::Questions, _) => "question answering",
+        (Class::Words, _) => "token classification",
+        (Class::Texts, Some(DenseKind::Regression)) => "regression on texts",
+        (Class::Texts, _) => "text classification",
     }
 }
 
-/// What whoever uses the head in `transformers` has to know.
+/// What a user of the head in `transformers` must know.
 fn note(head: &Head) -> Option<String> {
     let Some(dense) = head.dense() else {
         return Some(
@@ -274,9 +273,9 @@ fn note(head: &Head) -> Option<String> {
         ),
         DenseKind::Tagging => None,
         _ if !dense.hidden_layer => Some(format!(
-            "The head was trained as one dense layer. Its hidden layer here holds each output and its \
-             opposite, since `gelu(z) − gelu(−z) = z`, so that it gives the same; fine-tuning it further \
-             starts from {} units that are in use.",
+            "The head was trained as one dense layer. Its hidden layer here computes each output and its \
+             negative; since `gelu(z) − gelu(−z) = z`, the outputs are the same. Further fine-tuning starts \
+             from {} active units.",
             2 * dense.outputs
         )),
         _ => None,
@@ -357,17 +356,14 @@ mod tests {
         let left = "- The head for `squad`: transformers has no model with the joint head";
         assert!(joint.contains(left), "{joint}");
         let answerable = card("squad", head(false, true, false), Vec::new());
-        assert!(answerable.contains("- The classifier of questions without an answer: "));
-        assert!(answerable.contains("had another score of no answer"));
+        assert!(answerable.contains("- The classifier for unanswerable questions: "));
+        assert!(answerable.contains("had a different no-answer score"));
         let texts = DenseShape {
             kind: Some(DenseKind::Classification),
             ..DenseShape::new(3)
         };
         let texts = card("sst", HeadShape::Dense(texts), Vec::new());
-        assert!(
-            texts.contains("starts from 6 units that are in use"),
-            "{texts}"
-        );
-        assert!(texts.contains("no results lie beside the model"));
+        assert!(texts.contains("starts from 6 active units"), "{texts}");
+        assert!(texts.contains("there are no results beside the model"));
     }
 }

@@ -1,5 +1,5 @@
-//! `config.json` of a model of `transformers`: a record's configuration and the head that goes along
-//! enter, JSON leaves. The keys of the encoder are those of `ElectraConfig`.
+//! `config.json` of a `transformers` model. Takes a record's configuration and the exported head; yields
+//! JSON. The keys of the encoder are those of `ElectraConfig`.
 
 use serde_json::{Map, Value, json};
 
@@ -13,11 +13,11 @@ use crate::staging;
 
 /// The class of a model without a head.
 const ENCODER: &str = "ElectraModel";
-/// Before the classifier of texts in training, as in the reference; its tagging has none.
+/// Dropout before the text classifier during training, as in the reference; tagging has none.
 const DROPOUT: f64 = 0.1;
 
-/// That of a record's encoder with a head. `padding` is the number of `[PAD]`, and `threshold` the no-answer
-/// threshold of the record.
+/// The configuration of a record's encoder with a head. `padding` is the id of `[PAD]`, and `threshold` the
+/// record's no-answer threshold.
 pub(super) fn of_head(
     config: &RecordConfig,
     head: Option<&Head>,
@@ -29,11 +29,11 @@ pub(super) fn of_head(
     model_config(class, &config.model, padding, more)
 }
 
-/// That of a network of pre-training.
+/// The configuration of a pre-training network.
 pub(super) fn of_network(chosen: &Chosen, padding: usize) -> Vec<u8> {
     let more = match chosen.network {
         Network::Discriminator => Map::new(),
-        // The scores are products with the word table, which stands in the file once.
+        // The scores are products with the word table, which is stored once.
         Network::Generator => Map::from_iter([("tie_word_embeddings".to_owned(), true.into())]),
     };
     model_config(chosen.network.class(), &chosen.model, padding, more)
@@ -61,7 +61,7 @@ fn model_config(
     staging::json(&value)
 }
 
-/// The segment id of every token that a tagging head was trained on.
+/// The segment id of every token with which a tagging head was trained.
 pub(super) fn segment(shape: &DenseShape) -> u8 {
     shape.segment.unwrap_or(1)
 }
@@ -78,7 +78,7 @@ fn head_config(head: &Head, threshold: Option<f64>) -> Map<String, Value> {
     let mut keys = Map::from_iter([("finetuning_task".to_owned(), json!(head.task))]);
     let mut add = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
     let Some(shape) = head.dense() else {
-        // A threshold on the classifier's score is none on that of the start and the end.
+        // A threshold for the classifier's score does not apply to the scores of start and end.
         if let Some(threshold) = threshold.filter(|_| head.is_whole()) {
             add(THRESHOLD, json!(threshold));
         }

@@ -1,6 +1,5 @@
-//! The figures that stand in a model card: the results that a run, or an evaluation of its model, left
-//! beside the model enter; the figures of one task leave. Results that are older than the weights are
-//! those of other weights.
+//! The scores in a model card. Takes the results that a run, or an evaluation of its model, left beside the
+//! model; yields the scores of one task. Results older than the weights belong to other weights.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +11,14 @@ use super::super::source::Source;
 use crate::plain_file;
 use crate::record_files::RECORD_FILE;
 
-/// Results of a hundred trials with all their remarks are smaller.
+/// More than the results of a hundred trials with all their remarks.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// A figure that people compare models by.
+/// A metric by which models are compared.
 struct Kind {
-    /// As results name it.
+    /// Its name in results.
     key: &'static str,
-    /// As Hugging Face's hub names it.
+    /// Its name on Hugging Face's hub.
     hub: &'static str,
     name: &'static str,
 }
@@ -41,21 +40,21 @@ const fn kind(key: &'static str, hub: &'static str, name: &'static str) -> Kind 
     Kind { key, hub, name }
 }
 
-/// A figure with its value.
+/// A metric and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Figure {
-    /// As Hugging Face's hub names it.
+    /// Its name on Hugging Face's hub.
     pub hub: &'static str,
     pub name: &'static str,
     pub value: f64,
 }
 
-/// Where results may lie, and the place of the trial in them.
+/// Possible paths of results, with the trial's index in each.
 fn places(source: &Source, tasks: &str) -> Vec<(PathBuf, usize)> {
     let name = format!("{tasks}_results.json");
-    // Of `electra evaluate --checkpoint`.
+    // From `electra evaluate --checkpoint`.
     let mut places = vec![(source.folder.join("results").join(&name), 0)];
-    // Of the run: `M/results` beside `M/finetuning_models/T_model_N`.
+    // From the run: `M/results` beside `M/finetuning_models/T_model_N`.
     let folder = source.folder.canonicalize().unwrap_or_default();
     let trial = folder.file_name().and_then(|folder| {
         let number = folder.to_str()?.strip_prefix(&format!("{tasks}_model_"))?;
@@ -67,7 +66,7 @@ fn places(source: &Source, tasks: &str) -> Vec<(PathBuf, usize)> {
     places
 }
 
-/// The figures of `task`; none where nothing tells them.
+/// The scores of `task`; empty if there are no results.
 pub(super) fn of(source: &Source, task: &str) -> Vec<Figure> {
     let settings = source.settings();
     let tasks = settings.get("task_names").and_then(Value::as_array);
@@ -84,7 +83,7 @@ pub(super) fn of(source: &Source, task: &str) -> Vec<Figure> {
         };
         if modified(&path) < weights {
             log::warn!(
-                "{}: older than the model: the model card has none of its figures",
+                "{}: older than the model: the model card leaves its scores out",
                 path.display()
             );
             continue;

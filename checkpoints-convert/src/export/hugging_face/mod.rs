@@ -1,6 +1,6 @@
-//! A folder for Hugging Face's `transformers`: parameters of an encoder, and those of a head, enter;
-//! `config.json`, `model.safetensors`, the tokenizer's files and a model card leave. Names of the encoder
-//! are those of `ElectraForPreTraining` and its like, so that every ELECTRA class of that library loads
+//! A folder for Hugging Face's `transformers`. Takes the parameters of an encoder and a head; yields
+//! `config.json`, `model.safetensors`, the tokenizer's files and a model card. The encoder's tensors are
+//! named as in `ElectraForPreTraining` and similar classes, so that every ELECTRA class of that library loads
 //! them.
 
 pub(super) mod card;
@@ -37,20 +37,20 @@ use network_card::NetworkCard;
 use tensor::Planned;
 use tokenizer::Tokens;
 
-/// Files and tensors that were written.
+/// The files and tensors that were written.
 type Written = (Vec<String>, Vec<ExportedTensor>);
 
-/// What is written of a record.
+/// What to write of a record.
 pub(super) struct Plan<'a> {
     pub subject: Subject<'a>,
     tensors: Vec<Planned>,
 }
 
-/// What the model is.
+/// The model to write.
 pub(super) enum Subject<'a> {
-    /// The encoder, with the head of a task if one can go along.
+    /// The encoder, with the head of a task if one can be exported.
     Task(Heads<'a>),
-    /// A network of pre-training with its head.
+    /// A pre-training network with its head.
     Network(Chosen),
 }
 
@@ -66,15 +66,15 @@ impl Subject<'_> {
     pub fn reason_of(&self, path: &str) -> &'static str {
         match self {
             Self::Task(_) if is_of_pretraining(path) => {
-                "of pre-training: --network exports a network of it"
+                "part of pre-training: --network exports its networks"
             }
             Self::Task(heads) => heads.reason_of(path),
             Self::Network(chosen) => chosen.reason_of(path),
         }
     }
 
-    /// Says what a user is to know before using it in `transformers`; `file` is the record's configuration,
-    /// as errors call it.
+    /// Warns of what a user must know before using it in `transformers`; `file` names the record's
+    /// configuration in messages.
     pub fn warn(&self, file: &str) {
         match self {
             Self::Task(heads) => warn(heads, file),
@@ -116,13 +116,13 @@ impl<'a> Plan<'a> {
         self.tensors.iter().flat_map(|tensor| &tensor.parts)
     }
 
-    /// Bytes of all tensors.
+    /// Total bytes of all tensors.
     pub fn size(&self) -> u64 {
         self.tensors.iter().map(Planned::size).sum()
     }
 
-    /// Writes everything but the vocabulary; `on_bytes` hears of the bytes of each tensor. The card goes
-    /// to OUT as `name` if it is to be written.
+    /// Writes everything except the vocabulary; calls `on_bytes` with the size of each tensor. Writes the
+    /// model card to OUT as `name`, if a name is given.
     pub fn write(
         self,
         record: &mut StoredRecord,
@@ -149,7 +149,8 @@ impl<'a> Plan<'a> {
         match tokens {
             Ok(tokens) => put(TOKENIZER_FILE, &tokens.file(config))?,
             Err(why) => log::warn!(
-                "{}: {why}, so that {TOKENIZER_FILE} is not written; transformers makes one of {VOCABULARY_FILE}",
+                "{}: {why}, so that {TOKENIZER_FILE} is not written; transformers builds one from \
+                {VOCABULARY_FILE}",
                 source.folder.join(VOCABULARY_FILE).display()
             ),
         }
@@ -162,14 +163,15 @@ impl<'a> Plan<'a> {
             Subject::Network(chosen) => config::of_network(chosen, padding),
         };
         put(CONFIG_FILE, &described)?;
-        // The weights come last: where they are, the other files are there too.
+        // The weights come last: if they exist, so do the other files.
         files.push(SAFETENSORS_FILE.to_owned());
         let tensors = write_tensors(self.tensors, record, staging, on_bytes)?;
         Ok((files, tensors))
     }
 }
 
-/// Says what a user is to know of a head before using it in `transformers`, and which stay behind.
+/// Warns of what a user must know of a head before using it in `transformers`, and of heads that are left
+/// out.
 fn warn(heads: &Heads, file: &str) {
     for (task, why) in heads.left_out() {
         let why = why.strip_prefix("head of a task: ").unwrap_or(why);
@@ -188,8 +190,8 @@ fn head_warnings(head: &Head) -> Vec<String> {
     let mut warnings = Vec::new();
     if !head.is_whole() {
         warnings.push(format!(
-            "head {task:?} goes along without its classifier of questions without an answer: transformers \
-             takes the score of no answer from the first token's start and end"
+            "head {task:?} is exported without its classifier for unanswerable questions: transformers \
+             takes the no-answer score from the first token's start and end"
         ));
     }
     if let Some(dense) = head.dense() {
@@ -201,7 +203,7 @@ fn head_warnings(head: &Head) -> Vec<String> {
         }
         if dense.kind == Some(DenseKind::Regression) && dense.range.is_none() {
             warnings.push(format!(
-                "nothing tells the range of head {task:?}: transformers shows its numbers as 0 to 1"
+                "the range of head {task:?} is unknown: transformers shows its numbers as 0 to 1"
             ));
         }
     }
@@ -247,7 +249,7 @@ fn header(path: &Path, planned: &[Planned]) -> Result<Vec<u8>, Error> {
         };
         (tensor.exported.name.clone(), info)
     });
-    // Without this key, older versions of transformers do not know whose tensors these are.
+    // Without this key, older versions of transformers cannot tell which framework the tensors are from.
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let failed = |what: String| Error::Write {
         file: path.display().to_string(),

@@ -1,5 +1,5 @@
-//! The model card of a network of pre-training, `README.md`: the network and the settings of its run enter;
-//! Markdown with the front matter of Hugging Face's hub leaves.
+//! The model card of a pre-training network, `README.md`. Takes the network and the settings of its run;
+//! yields Markdown with the front matter of Hugging Face's hub.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::super::network::{Chosen, Network};
 use super::super::source::Source;
 use super::card::{FRONT, name_of, quoted, write_settings};
 
-/// The settings of a run that decide its networks, in the order of the card.
+/// The settings that determine a run's networks, in the order of the card.
 const SETTINGS: [&str; 19] = [
     "model_size",
     "num_train_steps",
@@ -33,7 +33,7 @@ const SETTINGS: [&str; 19] = [
     "seed",
 ];
 
-/// What a card says.
+/// The contents of a card.
 pub(super) struct NetworkCard<'a> {
     name: String,
     chosen: &'a Chosen,
@@ -41,7 +41,7 @@ pub(super) struct NetworkCard<'a> {
 }
 
 impl<'a> NetworkCard<'a> {
-    /// That of the network that goes to the folder `out`, whose name it has.
+    /// The card of a network exported to the folder `out`, after which it is named.
     pub fn new(source: &Source, chosen: &'a Chosen, out: &Path) -> Self {
         Self {
             name: name_of(out),
@@ -63,7 +63,7 @@ impl<'a> NetworkCard<'a> {
             Network::Discriminator => (
                 "feature-extraction",
                 "The discriminator of ELECTRA's pre-training: a token's logit above 0 says that it was \
-                 replaced. Fine-tuning begins with it.",
+                 replaced. Fine-tuning starts from it.",
                 format!(
                     "from transformers import AutoTokenizer, ElectraForPreTraining\n\n\
                      tokenizer = AutoTokenizer.from_pretrained({name})\n\

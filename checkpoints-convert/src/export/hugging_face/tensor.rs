@@ -1,10 +1,10 @@
-//! The tensors of a model of `transformers` and what each is made of: a record's parameters enter; names,
-//! shapes and bytes leave.
+//! The tensors of a `transformers` model and how each is computed. Takes a record's parameters; yields names,
+//! shapes and bytes.
 //!
-//! A classification or regression head of one layer `z = h·W + b` has the form of `transformers`'
-//! classifier, two layers with GELU between, by `gelu(z) − gelu(−z) = z·(Φ(z) + Φ(−z)) = z`: the hidden
-//! layer holds each output and its opposite, the last one takes their difference. What is left of the
-//! hidden layer is 0.
+//! A classification or regression head with one layer, `z = h·W + b`, is written in the form of
+//! `transformers`' classifier, two layers with a GELU in between, using
+//! `gelu(z) − gelu(−z) = z·(Φ(z) + Φ(−z)) = z`: the hidden layer computes each output and its negative, and
+//! the last layer takes their difference. The rest of the hidden layer is 0.
 
 use std::io::{self, Write};
 
@@ -19,29 +19,29 @@ use crate::names::{self, Parameter};
 use crate::stored_record::StoredRecord;
 use crate::transpose::transpose;
 
-/// A tensor that is to be written.
+/// A tensor to write.
 pub(super) struct Planned {
     pub exported: ExportedTensor,
-    /// What its values come from, in this order.
+    /// The parameters that its values come from, in this order.
     pub parts: Vec<Parameter>,
     form: Form,
 }
 
-/// How values become those of the tensor.
+/// How its values are computed.
 enum Form {
-    /// One part after the other.
+    /// Concatenates the parts.
     Joined,
-    /// The axes of the only part exchanged.
+    /// Transposes the only part.
     Transposed,
-    /// Each output of a layer with so many, and its opposite, as rows of a hidden layer.
+    /// Each output of a layer with this many, and its negative, as rows of a hidden layer.
     Opposed { outputs: usize },
-    /// The axes exchanged if it is a matrix, and each value as `factor · value + offset`.
+    /// Transposes a matrix, and maps each value to `factor · value + offset`.
     Scaled { factor: f32, offset: f32 },
     /// These values; there are no parts.
     Fixed(Vec<f32>),
 }
 
-/// Every tensor of a model with this head.
+/// All tensors of a model with this head.
 pub(super) fn plan(config: &RecordConfig, head: Option<&Head>) -> Vec<Planned> {
     let encoder = names::encoder_parameters(config).into_iter().map(single);
     let mut planned: Vec<Planned> = encoder.collect();
@@ -66,7 +66,7 @@ pub(super) fn plan(config: &RecordConfig, head: Option<&Head>) -> Vec<Planned> {
     planned
 }
 
-/// A tensor that is one parameter.
+/// A tensor equal to one parameter.
 pub(super) fn single(parameter: Parameter) -> Planned {
     let framework = Framework::HuggingFace;
     let is_transposed = framework.is_transposed(&parameter.variable) && parameter.shape.len() == 2;
@@ -84,8 +84,8 @@ pub(super) fn single(parameter: Parameter) -> Planned {
     }
 }
 
-/// The start and the end of questions as the two outputs of one layer. A layer of one output is the same
-/// bytes either way round.
+/// The start and the end of answers as the two outputs of one layer. A layer with one output has the same
+/// bytes in either layout.
 fn questions(config: &RecordConfig, task: &str, parameters: Vec<Parameter>) -> Vec<Planned> {
     let hidden = config.model.hidden_size as u64;
     [("weight", vec![2, hidden]), ("bias", vec![2])]
@@ -105,7 +105,7 @@ fn questions(config: &RecordConfig, task: &str, parameters: Vec<Parameter>) -> V
         .into()
 }
 
-/// The four tensors of a classifier that computes what one layer does.
+/// The four tensors of a classifier equivalent to a single layer.
 fn linear(config: &RecordConfig, dense: &DenseShape, parameters: Vec<Parameter>) -> Vec<Planned> {
     let (hidden, outputs) = (config.model.hidden_size, dense.outputs);
     let [factor, offset] = scale(dense);
@@ -148,8 +148,8 @@ fn linear(config: &RecordConfig, dense: &DenseShape, parameters: Vec<Parameter>)
     planned
 }
 
-/// A parameter of a classifier that has the form of `transformers` already. Its numbers are those of the
-/// labels there.
+/// A parameter of a classifier that already has the form of `transformers`. Its outputs there are in the
+/// units of the labels.
 fn scaled(dense: &DenseShape, parameter: Parameter) -> Planned {
     let is_last = parameter.variable.contains("/classifier/out_proj/");
     let [factor, offset] = scale(dense);
@@ -162,8 +162,7 @@ fn scaled(dense: &DenseShape, parameter: Parameter) -> Planned {
     planned
 }
 
-/// What the last layer is multiplied with and what is added, so that a regression gives the numbers of
-/// the labels.
+/// Factor and offset of the last layer, so that a regression outputs values in the units of the labels.
 fn scale(dense: &DenseShape) -> [f32; 2] {
     match (dense.kind, dense.range) {
         (Some(DenseKind::Regression), Some([min, max])) => [(max - min) as f32, min as f32],
@@ -172,16 +171,16 @@ fn scale(dense: &DenseShape) -> [f32; 2] {
 }
 
 impl Planned {
-    /// Bytes of the values.
+    /// Size of the values in bytes.
     pub fn size(&self) -> u64 {
         4 * self.exported.shape.iter().product::<u64>()
     }
 
-    /// Writes the little-endian float32 values, which are taken out of the record; `failed` makes an
-    /// error of what goes wrong with `out`.
+    /// Writes the little-endian float32 values, which are removed from the record; `failed` converts an error
+    /// of `out`.
     ///
     /// # Errors
-    /// A part cannot be read, or `out` cannot be written.
+    /// If a part cannot be read, or `out` cannot be written.
     pub fn write(
         &self,
         record: &mut StoredRecord,
@@ -218,8 +217,8 @@ impl Planned {
     }
 }
 
-/// The columns of a `[rows, outputs]` matrix as rows, each with its opposite behind it, and zeros up to
-/// `size` bytes. A bias is a matrix of one row.
+/// The columns of a `[rows, outputs]` matrix as rows, each followed by its negative, then zeros up to `size`
+/// bytes. A bias is a matrix with one row.
 fn opposed(values: &[u8], outputs: usize, size: usize) -> Vec<u8> {
     let values: Vec<f32> = floats(values).collect();
     let mut opposed = Vec::with_capacity(size);
@@ -248,7 +247,7 @@ mod tests {
 
     #[test]
     fn an_output_and_its_opposite_are_rows() {
-        // [3, 2], to be [6, 3].
+        // [3, 2], to become [6, 3].
         let kernel = bytes([1.0, 10.0, 2.0, 20.0, 3.0, 30.0].into_iter());
         let rows: Vec<f32> = floats(&opposed(&kernel, 2, 6 * 3 * 4)).collect();
         let expected = [

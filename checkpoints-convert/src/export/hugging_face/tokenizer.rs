@@ -1,6 +1,6 @@
-//! The tokenizer's files of a model of `transformers`: a record's settings and its `vocab.txt` enter;
-//! `tokenizer_config.json`, `special_tokens_map.json` and `tokenizer.json` leave. All describe the
-//! tokenizer of Google's code.
+//! The tokenizer's files of a `transformers` model. Takes a record's settings and its `vocab.txt`; yields
+//! `tokenizer_config.json`, `special_tokens_map.json` and `tokenizer.json`. All describe the tokenizer of
+//! Google's code.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::config::RecordConfig;
 use crate::plain_file;
 use crate::staging;
 
-/// By the keys that `transformers` gives them.
+/// Special tokens by their keys in `transformers`.
 const SPECIAL: [(&str, &str); 5] = [
     ("unk_token", "[UNK]"),
     ("sep_token", "[SEP]"),
@@ -18,31 +18,31 @@ const SPECIAL: [(&str, &str); 5] = [
     ("cls_token", "[CLS]"),
     ("mask_token", "[MASK]"),
 ];
-/// Those without which no text can be split; only pre-training needs `[MASK]`.
+/// Tokens required to tokenise any text; only pre-training needs `[MASK]`.
 const NEEDED: [&str; 4] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
-/// A word of more characters is `[UNK]`, as in Google's code.
+/// A longer word, in characters, becomes `[UNK]`, as in Google's code.
 const LONGEST_WORD: u64 = 200;
 
-/// The tokens of a vocabulary with their numbers.
+/// The tokens of a vocabulary with their ids.
 pub(super) struct Tokens<'a> {
     words: Vec<&'a str>,
     numbers: HashMap<&'a str, usize>,
 }
 
 impl<'a> Tokens<'a> {
-    /// Those of a `vocab.txt`, a token a line.
+    /// The tokens of a `vocab.txt`, one per line.
     ///
     /// # Errors
-    /// Why `tokenizer.json` has no place for them, in words.
+    /// The reason why `tokenizer.json` cannot represent them.
     pub fn of(vocabulary: &'a [u8]) -> Result<Self, String> {
         let text = str::from_utf8(plain_file::without_mark(vocabulary));
-        let text = text.map_err(|_| "it is no UTF-8".to_owned())?;
+        let text = text.map_err(|_| "it is not UTF-8".to_owned())?;
         let words: Vec<&str> = text.trim_end().split('\n').map(str::trim).collect();
         let mut numbers = HashMap::with_capacity(words.len());
         for (number, word) in words.iter().enumerate() {
             if let Some(first) = numbers.insert(*word, number) {
                 return Err(format!(
-                    "{word:?} stands in its lines {} and {}",
+                    "{word:?} is on its lines {} and {}",
                     first + 1,
                     number + 1
                 ));
@@ -54,7 +54,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The number of `[PAD]`.
+    /// The id of `[PAD]`.
     pub fn padding(&self) -> usize {
         self.numbers["[PAD]"]
     }
@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(file["model"]["vocab"], expected);
             assert_eq!(file["normalizer"]["strip_accents"], false);
             assert_eq!(file["normalizer"]["lowercase"], true);
-            // [MASK] is not there, and nothing gives it a number.
+            // [MASK] is missing, and gets no id.
             let added = file["added_tokens"].as_array().unwrap();
             let ids: Vec<_> = added.iter().map(|token| token["id"].as_u64()).collect();
             assert_eq!(ids, [1, 2, 3, 4].map(Some));
@@ -187,8 +187,8 @@ mod tests {
                 "[PAD]\n[UNK]\n[CLS]\na\n".as_bytes(),
                 "it has no line [SEP]",
             ),
-            (b"[PAD]\n\xff\n", "it is no UTF-8"),
-            (b"a\nb\na\n", "\"a\" stands in its lines 1 and 3"),
+            (b"[PAD]\n\xff\n", "it is not UTF-8"),
+            (b"a\nb\na\n", "\"a\" is on its lines 1 and 3"),
         ] {
             assert_eq!(Tokens::of(vocabulary).err().unwrap(), expected);
         }

@@ -71,14 +71,15 @@ impl Calibration {
         let percent = |share: f64| format!("{:.1}", 100.0 * share);
         html! {
             p.note {
-                "The confidence is the probability of the predicted class. Of the predictions that a "
-                "well-calibrated model gives with 80 %, 80 % are right. The expected calibration error (ECE, "
+                "The confidence is the probability of the predicted class. Of a well-calibrated model's \
+                predictions "
+                "with 80 % confidence, 80 % are right. The expected calibration error (ECE, "
                 (BINS) " bins; ours, beyond the reference) is " b { (percent(self.error())) " %" } "."
             }
             div.charts {
                 (charts.figure(
                     "Accuracy by confidence",
-                    "Each dot is a bin; below the grey line the model trusts itself too much.",
+                    "Each dot is a bin; below the grey line the model is overconfident.",
                     self.reliability(),
                 ))
                 (charts.figure("Confidences", "Predictions in each bin.", self.histogram()))

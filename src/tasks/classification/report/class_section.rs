@@ -3,7 +3,10 @@
 
 use maud::{Markup, html};
 
-use crate::tasks::classification::scorers::confusion::{ClassFigures, Confusion};
+use crate::{
+    counted::counted_with,
+    tasks::classification::scorers::confusion::{ClassFigures, Confusion},
+};
 
 /// Most classes for which a confusion matrix is readable.
 const CLASSES: usize = 20;
@@ -23,7 +26,7 @@ pub(super) fn section(confusion: &Confusion, names: &[String]) -> Markup {
         } @else {
             p.note {
                 "A matrix of " (names.len()) " classes is too large to read: these are the classes that are "
-                "taken for another most often."
+                "most often confused."
             }
             (most_frequent(confusion, names))
         }
@@ -103,7 +106,9 @@ fn most_frequent(confusion: &Confusion, names: &[String]) -> Markup {
                 } }
             }
         } }
-        @if more > 0 { p.note { (more) " rarer confusions are left out." } }
+        @if more > 0 {
+            p.note { (counted_with(more, "rarer confusion", ["is", "are"])) " left out." }
+        }
     }
 }
 

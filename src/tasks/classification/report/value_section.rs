@@ -46,11 +46,12 @@ pub(super) fn section(residuals: &Residuals, scores: &Scores, charts: &mut Chart
     let (dots, left_out) = dots(residuals);
     let caption = match left_out {
         0 => "A dot on the grey line is right.".to_owned(),
+        1 => "A dot on the grey line is right; 1 dot is left out.".to_owned(),
         more => format!("A dot on the grey line is right; {more} dots, evenly, are left out."),
     };
     html! {
         p.note {
-            "On the scale of the labels, " (min) " to " (max) ", unless told otherwise. A figure that is "
+            "On the scale of the labels, " (min) " to " (max) ", unless stated otherwise. A metric "
             "marked * is ours, beyond the reference."
         }
         div.scroll { table.fit { tbody {

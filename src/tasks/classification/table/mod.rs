@@ -13,7 +13,10 @@ use self::{
     row::{Choose, Row, numbers},
     tsv::TsvFile,
 };
-use crate::tasks::classification::error::{Error, Place};
+use crate::{
+    counted::{counted, counted_with},
+    tasks::classification::error::{Error, Place},
+};
 
 /// File extensions of tables, before that of gzip.
 pub const EXTENSIONS: &[&str] = &["tsv", "csv", "jsonl", "json"];
@@ -114,7 +117,7 @@ fn read_tsv(
             return Err(Error::Row {
                 file: name,
                 place: Place::Line(line),
-                expected: format!("{columns} columns, as the first row has them"),
+                expected: format!("{}, as the first row has them", counted(*columns, "column")),
                 found: cells.len().to_string(),
                 advice:
                     "separate columns by one tab each, and save texts with tabs or line breaks as \
@@ -135,8 +138,9 @@ fn read_tsv(
     }
     if quoted > 0 {
         log::warn!(
-            "{name}: {quoted} cells stand in double quotes, which belong to the text in a TSV file; if \
-             they do not, save the table as csv"
+            "{name}: {} in double quotes, which belong to the text in a TSV file; if they do not, save the \
+             table as csv",
+            counted_with(quoted, "cell", ["stands", "stand"])
         );
     }
     Ok(())

@@ -14,6 +14,7 @@ use super::{
     candidate::{Candidate, NbestOptions, null_score, push_candidates},
 };
 use crate::{
+    counted::counted,
     tasks::qa::{
         error::Error,
         example::{Example, Examples, Passage},
@@ -128,7 +129,7 @@ fn windows_by_example<'a>(
                 feature_id: feature.feature_id,
                 expected: format!("its question to be example {}", feature.eid),
                 found: example.map_or_else(
-                    || format!("{} examples", examples.examples.len()),
+                    || counted(examples.examples.len(), "example"),
                     |example| format!("question {} there", example.qas_id),
                 ),
             });
@@ -262,7 +263,7 @@ fn span_words(
         .ok_or_else(|| {
             stray(
                 "a token for each entry of token_to_orig",
-                format!("{} tokens", feature.input_ids.len()),
+                counted(feature.input_ids.len(), "token"),
             )
         })?;
     let words = match (
@@ -464,7 +465,7 @@ mod tests {
         );
         let beyond = change(|feature| feature.eid = 7);
         assert!(
-            beyond.contains("example 7") && beyond.contains("1 examples"),
+            beyond.contains("example 7") && beyond.contains("1 example"),
             "{beyond}"
         );
         let words = change(|feature| feature.token_to_orig[3] = 3);

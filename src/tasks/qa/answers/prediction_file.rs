@@ -10,7 +10,10 @@ use serde::{
 
 use super::question_map::QuestionMap;
 use crate::{
-    data::{json_text::mend, source::read_text},
+    data::{
+        json_text::{halves_read, mend},
+        source::read_text,
+    },
     eval,
     tasks::qa::error::Error,
 };
@@ -56,10 +59,7 @@ fn read_object<T>(
     let mut text = read_text(path)?;
     let surrogates = mend(&mut text);
     if surrogates > 0 {
-        log::warn!(
-            "{}: {surrogates} halves of surrogate pairs are read as U+FFFD",
-            path.display()
-        );
+        log::warn!("{}: {}", path.display(), halves_read(surrogates, ""));
     }
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let entries = Entries::deserialize(&mut deserializer);

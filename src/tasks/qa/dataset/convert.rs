@@ -16,7 +16,7 @@ use super::{
     squad_writer::{Paragraph, SquadWriter},
 };
 use crate::{
-    durable_file::{is_same_file, write_whole},
+    durable_file::{is_same_file, pack_by_name, write_whole},
     tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader},
 };
 
@@ -72,7 +72,8 @@ pub struct Conversion {
     pub dropped: Dropped,
 }
 
-/// Converts a file. Anything at `output` is replaced once the new file is complete.
+/// Converts a file. Anything at `output` is replaced once the new file is complete; a name that ends in
+/// `.gz` makes it a gzip archive.
 ///
 /// # Errors
 /// If the input cannot be read, is malformed or has no question that can be kept, or if the output
@@ -85,14 +86,16 @@ pub fn convert(source: Source, input: &Path, output: &Path) -> Result<Conversion
     }
     let mut outcome = None;
     let written = write_whole(output, |out| {
-        let result = write(source, input, output, out);
-        let whole = result.is_ok();
-        outcome = Some(result);
-        if whole {
-            Ok(())
-        } else {
-            Err(io::Error::other("not whole"))
-        }
+        pack_by_name(output, out, |out| {
+            let result = write(source, input, output, out);
+            let whole = result.is_ok();
+            outcome = Some(result);
+            if whole {
+                Ok(())
+            } else {
+                Err(io::Error::other("not whole"))
+            }
+        })
     });
     match (outcome, written) {
         (Some(Err(error)), _) => Err(error),
@@ -143,5 +146,38 @@ pub(super) fn empty(input: &Path, dropped: &Dropped) -> Error {
         } else {
             format!(" (left out: {reasons})")
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::source::read_text;
+
+    #[test]
+    fn a_name_in_gz_makes_an_archive_of_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let answers = serde_json::json!({"text": ["Ada"], "answer_start": [0]});
+        let row = serde_json::json!({
+            "id": "1", "context": "Ada wrote it.", "question": "Who?", "answers": answers,
+        });
+        std::fs::write(path("rows.jsonl"), format!("{row}\n")).unwrap();
+        let made = |name: &str| {
+            let made = convert(Source::Squad, &path("rows.jsonl"), &path(name)).unwrap();
+            assert_eq!(made.written.questions, 1);
+            std::fs::read(path(name)).unwrap()
+        };
+        let plain = String::from_utf8(made("dev.json")).unwrap();
+        let packed = made("dev.json.gz");
+        assert!(plain.contains("Ada wrote it."), "{plain}");
+        assert_eq!(packed[..2], [0x1F, 0x8B]);
+        assert_eq!(read_text(&path("dev.json.gz")).unwrap(), plain);
+        // What is wrong with the input is told as ever.
+        std::fs::write(path("rows.jsonl"), "{}\n").unwrap();
+        let plain = convert(Source::Squad, &path("rows.jsonl"), &path("a.json")).unwrap_err();
+        let packed = convert(Source::Squad, &path("rows.jsonl"), &path("a.json.gz")).unwrap_err();
+        assert_eq!(packed.to_string(), plain.to_string());
+        assert!(!path("a.json.gz").exists());
     }
 }

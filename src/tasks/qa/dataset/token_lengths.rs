@@ -13,6 +13,7 @@ use super::{
     squad_writer::{Paragraph, Question},
 };
 use crate::{
+    counted::counted,
     data::spread::Spread,
     tasks::qa::{
         example::Passage,
@@ -211,7 +212,7 @@ fn marks(measured: &Measured, tokenizer: &Tokenizer, options: WindowOptions) -> 
             Some(Ok((first, past))) => {
                 let mut windows = windows(tokens.ids.len(), size, options.doc_stride).into_iter();
                 if !windows.any(|window| window.start <= first && past <= window.end()) {
-                    let found = format!("{} tokens", past - first);
+                    let found = counted(past - first, "token");
                     marks
                         .problems
                         .push(problem(Kind::InNoWindow).with_found(found));

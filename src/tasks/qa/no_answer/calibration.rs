@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{threshold::signed, threshold_effect::ThresholdEffect};
 use crate::{
+    counted::counted,
     eval::{file_digest::FileDigest, json_file::write_json},
     tasks::qa::{error::Error, scorers::gold::GoldQuestion},
     utc,
@@ -80,12 +81,12 @@ impl Calibration {
     /// Describes the change in a sentence.
     pub fn line(&self) -> String {
         format!(
-            "qa_na_threshold {} → {} in the model's config.json; F1 {:.2}, chosen on {} ({} questions)",
+            "qa_na_threshold {} → {} in the model's config.json; F1 {:.2}, chosen on {} ({})",
             signed(self.replaced),
             signed(self.threshold),
             self.f1,
             self.data.file.display(),
-            self.questions
+            counted(self.questions, "question")
         )
     }
 

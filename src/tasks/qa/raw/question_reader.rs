@@ -21,7 +21,7 @@ use crate::{
     data::{
         self,
         csv_file::CsvFile,
-        json_text::mend,
+        json_text::{halves_read, mend},
         source::{LONGEST_LINE, Source, text_of},
     },
     tasks::qa::error::Error,
@@ -243,8 +243,8 @@ impl QuestionReader {
         };
         if surrogates > 0 {
             log::warn!(
-                "{file}: {surrogates} halves of surrogate pairs (such as \\ud83d without its \
-                 second half) are read as U+FFFD; answers keep their places"
+                "{file}: {}; answers keep their places",
+                halves_read(surrogates, " (such as \\ud83d without its second half)")
             );
         }
         if nameless > 0 {
@@ -253,7 +253,7 @@ impl QuestionReader {
                 _ => ("rows", "have"),
             };
             log::warn!(
-                "{file}: {nameless} {rows} {have} no id; their numbers, from 0, stand for it"
+                "{file}: {nameless} {rows} {have} no id; their numbers, from 0, are used instead"
             );
         }
         Ok(Summary {

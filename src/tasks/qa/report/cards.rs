@@ -3,9 +3,12 @@
 use maud::{Markup, html};
 
 use super::TaskReport;
-use crate::tasks::qa::{
-    no_answer::{threshold::signed, threshold_effect::BestThreshold},
-    scorers::metric::Metric,
+use crate::{
+    counted::counted_with,
+    tasks::qa::{
+        no_answer::{threshold::signed, threshold_effect::BestThreshold},
+        scorers::metric::Metric,
+    },
 };
 
 /// The headline metrics and their names.
@@ -37,12 +40,12 @@ pub(super) fn cards(task: &TaskReport) -> Markup {
         p.note {
             (task.data) ", marked as " (scorer(analysis.metric)) " does: " (task.basis) "."
             @if analysis.missing > 0 {
-                " " (analysis.missing) " questions have no prediction"
-                @if analysis.metric == Metric::Squad1 { " and count as wrong in the scores above" }
-                "; the counts below leave them out."
+                " " (counted_with(analysis.missing, "question", ["has", "have"])) " no prediction"
+                @if analysis.metric == Metric::Squad1 { ", which counts as wrong in the scores above" }
+                "; the counts below leave that out."
             }
             @if analysis.unknown > 0 {
-                " " (analysis.unknown) " predictions belong to no question of the data."
+                " " (counted_with(analysis.unknown, "prediction", ["belongs", "belong"])) " to no question of the data."
             }
         }
     }

@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 
 use super::type_section::bar;
-use crate::tasks::qa::analysis::{Analysis, question_type::QuestionType, tally::percent};
+use crate::{
+    counted::counted,
+    tasks::qa::analysis::{Analysis, question_type::QuestionType, tally::percent},
+};
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
     let classes = &analysis.classes;
@@ -13,7 +16,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
     html! {
         h3 { "What is wrong" }
         p.note {
-            (wrong) " of " (all) " predictions are wrong. Answers are compared normalised as the scorers do, character by "
+            (wrong) " of " (counted(all, "prediction")) @if wrong == 1 { " is" } @else { " are" } " wrong. Answers are compared normalised as the scorers do, character by "
             "character. Bars show the question types: "
             @for (place, name) in types.iter().enumerate() {
                 span class={ "key " (colour(place)) } {} " " (name) " "

@@ -55,7 +55,8 @@ pub(super) fn section(task: &TaskReport, analysis: &Analysis, most: usize) -> Ma
                         p.note {
                             (examples.len()) " of " (count) " are here"
                             @if examples.len() < *count {
-                                ", spread evenly over the data; " (count - examples.len()) " are left out"
+                                ", spread evenly over the data; " (count - examples.len())
+                                @if count - examples.len() == 1 { " is left out" } @else { " are left out" }
                             }
                             "." span data-found="" {}
                         }

@@ -102,7 +102,7 @@ impl NoAnswerCurves {
                         (format!("{:.2}", self.best.f1)) ")."
                     }
                     None => {
-                        "no threshold does better on this file than to answer nothing (F1 "
+                        "no threshold does better on this file than answering nothing (F1 "
                         (format!("{:.2}", self.best.f1)) ")."
                     }
                 }

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::tasks::qa::analysis::{
-    Analysis, PartCounts,
-    part::Part,
-    question_type::QuestionType,
-    tally::{Tally, percent},
+use crate::{
+    counted::counted_with,
+    tasks::qa::analysis::{
+        Analysis, PartCounts,
+        part::Part,
+        question_type::QuestionType,
+        tally::{Tally, percent},
+    },
 };
 
 /// Most combinations of question words shown.
@@ -46,7 +49,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
                     (table("words", analysis.combinations.iter().take(COMBINATIONS)
                         .map(|found| (found.words.join(" + "), found.tally)).collect(), None))
                     @if let Some(more @ 1..) = analysis.combinations.len().checked_sub(COMBINATIONS) {
-                        p.note { (more) " rarer combinations are left out." }
+                        p.note { (counted_with(more, "rarer combination", ["is", "are"])) " left out." }
                     }
                 }
             }

@@ -122,7 +122,7 @@ fn recorded_null_odds(record: &Provenance, predictions: &Path) -> Option<PathBuf
         }
         Err(_) => {
             log::warn!(
-                "{}: the null odds of {} are not there: scored without; give --null-odds",
+                "{}: the null odds of {} are missing: scored without; give --null-odds",
                 path.display(),
                 predictions.display()
             );

@@ -126,9 +126,13 @@ pub fn without_null_odds(
         PathBuf::from("NULL_ODDS.json")
     };
     let [given, predictions, null_odds] = [data, predictions, &null_odds].map(quoted_path);
+    let (questions, have, each) = match unanswerable as usize {
+        1 => ("question", "has", "it"),
+        _ => ("questions", "have", "each of them"),
+    };
     Some(format!(
-        "no prediction is empty, though {unanswerable} questions of {} have no answer: each of \
-         them counts as wrong. Score them with the null odds of the same run: electra score --data \
+        "no prediction is empty, though {unanswerable} {questions} of {} {have} no answer: {each} \
+         counts as wrong. Score them with the null odds of the same run: electra score --data \
          {given} --predictions {predictions} --null-odds {null_odds} --threshold X",
         data.display()
     ))
@@ -260,7 +264,7 @@ mod tests {
         };
         let error = score(&request).unwrap_err();
         let message = format!("{error}: {}", std::error::Error::source(&error).unwrap());
-        for part in ["d.jsonl", "p.json", "1 questions", "\"other\""] {
+        for part in ["d.jsonl", "p.json", "the only question", "\"other\""] {
             assert!(message.contains(part), "{part:?} is not in {message}");
         }
     }

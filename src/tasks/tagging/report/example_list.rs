@@ -10,6 +10,7 @@ use super::{
     span_error::{SpanError, SpanPair, pairs},
 };
 use crate::{
+    counted::counted,
     report::{
         Limits,
         example_list::{Candidate, Filter, Group, chosen, list},
@@ -143,10 +144,10 @@ fn article(shown: &Shown, places: &BTreeMap<&str, usize>) -> Markup {
                 }
             }
             p.meta {
-                "line " (words.line) " · " (right) " of " (gold.len()) " spans right"
+                "line " (words.line) " · " (right) " of " (counted(gold.len(), "span")) " right"
                 @for error in &errors { " · " (error.name()) }
                 @if let Some(share) = sentence.surest_mistake { " · most confident mistake " (format!("{:.1} %", 100.0 * share)) }
-                @if let cut @ 1.. = all.len() - kept_words.len() { " · " (cut) " words cut" }
+                @if let cut @ 1.. = all.len() - kept_words.len() { " · " (counted(cut, "word")) " cut" }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::tasks::tagging::span::Span;
+use crate::{counted::counted, tasks::tagging::span::Span};
 
 /// Most words of a sentence shown.
 const LONGEST: usize = 200;
@@ -32,7 +32,7 @@ pub(super) fn marked(
     html! {
         @for piece in pieces { (piece) }
         (words[next..end].join(" "))
-        @if end < words.len() { " … " (words.len() - end) " more words" }
+        @if end < words.len() { " … " (counted(words.len() - end, "more word")) }
     }
 }
 

@@ -137,7 +137,7 @@ impl Sections for TagReport<'_> {
                 "is ours, beyond the reference."
                 @if let (sentences @ 1.., words) = self.data.cut() {
                     " Cut at max_seq_length: " (counted(sentences, "sentence")) ", of which "
-                    (counted(words, "word")) " are neither predicted nor marked."
+                    (counted(words, "word")) " are neither predicted nor scored."
                 }
             }
         }

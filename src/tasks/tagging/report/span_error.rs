@@ -36,8 +36,8 @@ impl SpanError {
             Self::Type => "the right words, of another type",
             Self::Boundaries => "the right type, of words that overlap the right ones",
             Self::Both => "another type, of words that overlap the right ones",
-            Self::Missed => "no predicted span stands for the gold one",
-            Self::Spurious => "the predicted span stands for no gold one",
+            Self::Missed => "no predicted span matches the gold one",
+            Self::Spurious => "the predicted span matches no gold one",
         }
     }
 }

@@ -8,7 +8,10 @@ use std::{
 use maud::{Markup, html};
 
 use super::span_error::{SpanError, SpanPair};
-use crate::tasks::tagging::scorer::{SpanCounts, TagFigures};
+use crate::{
+    counted::{counted, counted_with},
+    tasks::tagging::scorer::{SpanCounts, TagFigures},
+};
 
 /// Most confusions of types listed.
 const CONFUSIONS: usize = 20;
@@ -65,8 +68,8 @@ pub(super) fn section(figures: &TagFigures, errors: &ErrorCounts) -> Markup {
         (by_type(figures))
         h3 { "What is wrong" }
         p.note {
-            "Each gold span has one predicted span at most that stands for it: one of the same words, or one "
-            "that overlaps it. " (wrong) " errors."
+            "Each gold span is matched with at most one predicted span: one of the same words, or one "
+            "that overlaps it. " (counted(wrong, "error")) "."
         }
         div.scroll { table.fit.stack {
             thead { tr { th { "error" } th { "meaning" } th.n { "count" } th.n { "of all errors" } } }
@@ -153,7 +156,7 @@ fn confusions(errors: &ErrorCounts) -> Markup {
                 } }
             }
         } }
-        @if more > 0 { p.note { (more) " rarer ones are left out." } }
+        @if more > 0 { p.note { (counted_with(more, "rarer one", ["is", "are"])) " left out." } }
     }
 }
 
