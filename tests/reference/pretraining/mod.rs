@@ -16,7 +16,7 @@ use burn::tensor::Device;
 use checkpoints_convert::{Kept, write_pretraining};
 use electra::{
     config::PretrainConfig,
-    model::{parameters::ParameterSource, record},
+    model::{arithmetic::Arithmetic, parameters::ParameterSource, record},
     pretrain::{
         masking::Masking,
         networks::Networks,
@@ -56,14 +56,20 @@ fn masking(config: &PretrainConfig, vocab: &Path) -> Masking {
 }
 
 /// Returns the networks with the weights of a TensorFlow checkpoint; every parameter must be used.
-fn networks(checkpoint: &Path, config: &PretrainConfig, device: &Device) -> Networks {
+fn networks(
+    checkpoint: &Path,
+    config: &PretrainConfig,
+    device: &Device,
+    arithmetic: Arithmetic,
+) -> Networks {
     let folder = tempfile::tempdir().unwrap();
     checkpoints_convert::convert(checkpoint, folder.path(), &mut |_, _| {}).unwrap();
     let generator = folder.path().join("generator.bpk");
     write_pretraining(checkpoint, Kept::Generator, &generator).unwrap();
     let mut stored = record::open(&folder.path().join("model.bpk")).unwrap();
     stored.join(record::open(&generator).unwrap());
-    let mut source = ParameterSource::new(device.clone(), 1, Some(&mut stored));
+    let mut source =
+        ParameterSource::new(device.clone(), 1, Some(&mut stored)).with_arithmetic(arithmetic);
     let networks = Networks::new(&mut source, config).unwrap();
     let origin = source.finish();
     assert_eq!((origin.initialised, origin.unused), (vec![], vec![]));
