@@ -13,6 +13,7 @@ mod checkpoint_facts;
 mod cli;
 mod compared_runs;
 mod config;
+mod continued_pretraining;
 mod cores;
 mod data_files;
 mod dev_curve;
