@@ -1,11 +1,15 @@
 //! `electra pretrain` from a model that was pre-trained before, with its generator, and along a recorded run.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
 use super::pretraining::{Place, fails, succeeds};
-use crate::support::place::golden;
+use crate::support::place::{golden, shared};
 
 /// Hyper-parameters of electra_tiny.
 const TINY: [&str; 7] = [
@@ -119,31 +123,101 @@ fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
     assert!(message.contains("parameter generator."), "{message}");
 }
 
+/// Unpacks a committed file into the data folder.
+fn unpacked(place: &Place, name: &str) -> PathBuf {
+    let bytes = fs::read(golden(&format!("pretrain/{name}.xz"))).unwrap();
+    let mut text = Vec::new();
+    lzma_rs::xz_decompress(&mut bytes.as_slice(), &mut text).unwrap();
+    let path = place.path(Path::new(name).file_name().unwrap().to_str().unwrap());
+    fs::write(&path, text).unwrap();
+    path
+}
+
+const WITHOUT_DROPOUT: [&str; 2] = [
+    "model_hparam_overrides.hidden_dropout_prob=0",
+    "model_hparam_overrides.attention_probs_dropout_prob=0",
+];
+
+/// The first batch of one of the reference's evaluations, with masks and samples as `--replay` reads them.
+fn evaluated(place: &Place, name: &str) -> (Value, PathBuf) {
+    let text = fs::read_to_string(unpacked(place, &format!("eval/batches.{name}.jsonl"))).unwrap();
+    let mut batch: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let numbers = batch["batch"].as_array().unwrap().clone();
+    let examples = batch["examples"].as_array_mut().unwrap().iter_mut();
+    for (example, number) in examples.zip(numbers) {
+        example["example"] = number;
+    }
+    let masks = place.path(&format!("masks.{name}.jsonl"));
+    fs::write(&masks, format!("{batch}\n")).unwrap();
+    (batch, masks)
+}
+
+#[test]
+fn a_run_that_goes_on_begins_where_the_reference_s_model_stood() {
+    let place = Place::new();
+    let zip = golden("models/electra_tiny.zip");
+    let converted = place.path("converted");
+    let mut convert = Command::new(env!("CARGO_BIN_EXE_electra"));
+    convert.arg("convert").arg("--with-generator");
+    succeeds(convert.arg(&zip).arg(&converted));
+    // What the reference's run of eighteen steps ended with.
+    let last = shared("reference").map(|it| it.join("pretrain/trajectory/final"));
+    let examples = unpacked(&place, "data/examples.64.jsonl");
+    for (name, model, evaluation) in [
+        ("zip", Some(zip), "electra_tiny"),
+        ("record", Some(converted), "electra_tiny"),
+        ("last", last, "after_trajectory"),
+    ] {
+        let Some(model) = model else { continue };
+        let (theirs, masks) = evaluated(&place, evaluation);
+        let from = format!("init_checkpoint={}", model.display());
+        let sets = [&TINY[..], &WITHOUT_DROPOUT, &[from.as_str()]].concat();
+        succeeds(
+            place
+                .pretrain(name, &sets)
+                .env("XDG_CACHE_HOME", place.path("cache"))
+                .arg("--replay")
+                .arg(masks)
+                .arg("--replay-examples")
+                .arg(&examples),
+        );
+        let log = place.log(name);
+        assert_eq!(log.len(), 1);
+        let figures = &theirs["metrics_so_far"];
+        for (ours, theirs) in [
+            (&log[0]["loss"], &theirs["total_loss"]),
+            (&log[0]["masked_lm_loss"], &figures["masked_lm_loss"]),
+            (
+                &log[0]["masked_lm_accuracy"],
+                &figures["masked_lm_accuracy"],
+            ),
+        ] {
+            let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+            // Means of some hundred values in single precision.
+            assert!(
+                (ours / theirs - 1.0).abs() < 2e-5,
+                "{name}: {ours} {theirs}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_recorded_run_is_followed() {
     let place = Place::new();
-    let unpacked = |name: &str| {
-        let bytes = fs::read(golden(&format!("pretrain/{name}.xz"))).unwrap();
-        let mut text = Vec::new();
-        lzma_rs::xz_decompress(&mut bytes.as_slice(), &mut text).unwrap();
-        let path = place.path(Path::new(name).file_name().unwrap().to_str().unwrap());
-        fs::write(&path, text).unwrap();
-        path
-    };
     let zip = format!(
         "init_checkpoint={}",
         golden("models/electra_tiny.zip").display()
     );
-    let trajectory = fs::read(unpacked("trajectory/trajectory.json")).unwrap();
+    let trajectory = fs::read(unpacked(&place, "trajectory/trajectory.json")).unwrap();
     let trajectory: Value = serde_json::from_slice(&trajectory).unwrap();
     let sets = [
         &TINY[..4],
+        &WITHOUT_DROPOUT,
         &[
             "learning_rate=3e-4",
             "num_train_steps=30",
             "num_warmup_steps=6",
-            "model_hparam_overrides.hidden_dropout_prob=0",
-            "model_hparam_overrides.attention_probs_dropout_prob=0",
             zip.as_str(),
         ],
     ]
@@ -153,9 +227,9 @@ fn a_recorded_run_is_followed() {
             .pretrain("m", &sets)
             .env("XDG_CACHE_HOME", place.path("cache"))
             .arg("--replay")
-            .arg(unpacked("trajectory/masks.jsonl"))
+            .arg(unpacked(&place, "trajectory/masks.jsonl"))
             .arg("--replay-examples")
-            .arg(unpacked("data/examples.64.jsonl")),
+            .arg(unpacked(&place, "data/examples.64.jsonl")),
     );
     let steps = trajectory["steps"].as_array().unwrap();
     let log = place.log("m");
