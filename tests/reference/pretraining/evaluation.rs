@@ -159,10 +159,10 @@ fn evaluations_of_the_networks_have_the_reference_s_figures() {
             assert_eq!(ours.len(), theirs.len());
             for (key, ours) in ours {
                 let theirs = theirs[key].as_f64().unwrap();
-                let most = match key {
-                    // A probability whose last digit is on the other side of one of the 200 thresholds
-                    // moves one of 340 replaced tokens past some hundredth of the others.
-                    "disc_auc" => 1e-4,
+                let most = match (name, key) {
+                    // One token's probability is 1.3e-7 below a threshold. From it on, the area is 9.9e-5
+                    // smaller.
+                    ("electra_tiny", "disc_auc") => 1.1e-4,
                     // Losses above 1 are of as many digits.
                     _ => 1e-5 * theirs.max(1.0),
                 };
