@@ -1,7 +1,7 @@
 //! Several ranks that train one model over MPI, started by `mpirun`: they train as one process does, and
 //! end together.
 //!
-//! `cargo test --features mpi --test ranks`. Without `mpirun` the tests say so and pass.
+//! `cargo test --workspace --features mpi --test ranks`. Without `mpirun` the tests say so and pass.
 #![cfg(all(feature = "mpi", unix))]
 
 mod support;

@@ -11,9 +11,8 @@ pub(super) fn check(name: &str) -> Result<(), Error> {
     if !Path::new(name).components().any(leads_out) {
         return Ok(());
     }
-    let must = "the name is that of a folder in DIR/models, or of one below it (NAME/PART), without .. and \
-                without / at its beginning; a model that lies elsewhere is given by --set \
-                init_checkpoint=PATH";
+    let must = "the name is that of a folder in DIR/models, or of one below it (NAME/PART): without .., and \
+                not starting with /; give a model in another place by --set init_checkpoint=PATH";
     Err(Error::out_of_range(
         "model_name (--model-name)",
         shorten(name),

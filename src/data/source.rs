@@ -378,7 +378,7 @@ mod tests {
         let other = folder.path().join("train.json");
         let message = read_text(&other).unwrap_err().to_string();
         assert!(
-            message.contains("train.json: ") && message.contains("train.jsonl lies"),
+            message.contains("train.json: ") && message.contains("train.jsonl is beside it"),
             "{message}"
         );
     }

@@ -32,7 +32,7 @@ pub enum Error {
     NoConfig { path: PathBuf },
     #[error("{0}")]
     Device(#[from] device::Error),
-    #[error(transparent)]
+    #[error("{0}")]
     Memory(#[from] BudgetTooSmall),
     #[error(transparent)]
     Data(#[from] data::Error),

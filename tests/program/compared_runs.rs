@@ -587,7 +587,7 @@ fn what_cannot_be_compared_is_refused() {
     let tags = chunk.folder().join("tries/tags");
     let message = compare(&["tries/first", tags.to_str().unwrap()]);
     assert!(
-        message.contains("have no task in common: rte there, chunk here"),
+        message.contains("have no task in common: the first has rte, the other chunk"),
         "{message}"
     );
 }

@@ -118,7 +118,7 @@ fn a_model_that_no_run_has_made() {
     let theirs = run.model_dir().join("model.bpk");
     fs::write(&theirs, "theirs").unwrap();
     let stderr = run.fail(2);
-    assert!(stderr.contains("holds model.bpk"), "{stderr}");
+    assert!(stderr.contains("contains model.bpk"), "{stderr}");
     assert_eq!(fs::read(&theirs).unwrap(), b"theirs");
     run.command().arg("--restart").output().unwrap();
     let aside = run.model_dir().with_extension("old").join("model.bpk");

@@ -554,10 +554,10 @@ fn a_damaged_file_of_examples_is_refused_before_the_first_step() {
     let run = |name: &str| place.pretrain(name, &["pretrain_tfrecords=text.tokens"]);
     let said = fails(&mut run("m"));
     assert!(
-        said.contains("text.tokens: expected ids with the sum "),
+        said.contains("text.tokens: expected ids with the checksum "),
         "{said}"
     );
-    let advice = "the file is damaged; make it anew with electra data pretrain, or copy it again";
+    let advice = "the file is damaged; build it again with electra data pretrain, or copy it again";
     assert!(said.contains(advice), "{said}");
     assert!(!place.path("models/m").exists(), "nothing was begun");
     fs::write(&file, whole).unwrap();
