@@ -316,13 +316,13 @@ fn a_record_that_is_not_whole_is_refused_before_anything_is_written() {
     let error = refusal(record.path(), Format::Tf);
     assert!(
         error.contains("electra.embeddings.word.weight should be F32 [11, 4]")
-            && error.contains("holds F32 [10, 4]"),
+            && error.contains("has F32 [10, 4]"),
         "{error}"
     );
     fs::write(&file, text.replace("\"squad\"", "\"other\"")).unwrap();
     let error = refusal(record.path(), Format::Tf);
     assert!(
-        error.contains("heads.other.start.weight") && error.contains("holds nothing"),
+        error.contains("heads.other.start.weight") && error.contains("has nothing"),
         "{error}"
     );
 

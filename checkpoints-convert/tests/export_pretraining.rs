@@ -614,7 +614,7 @@ fn a_generator_that_is_not_whole_is_refused_with_its_file() {
         assert!(
             message.contains(
                 "generator.bpk: parameter generator.layers.0.attention.key.bias should be F32 [32]"
-            ) && message.contains("holds nothing"),
+            ) && message.contains("has nothing"),
             "{message}"
         );
         assert!(!new.exists());
