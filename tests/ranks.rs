@@ -222,7 +222,7 @@ fn a_run_goes_on_with_another_number_of_ranks() {
     first.wait().unwrap();
     let output = ranks(&[(3, run.command())]).output().unwrap();
     let told = told(&output, 0);
-    assert!(told.contains("going on from "), "{told}");
+    assert!(told.contains("resuming from "), "{told}");
     assert_close(&log(&run.model_dir()), of_one(), "2 ranks, then 3");
     run.assert_tidy();
 }
@@ -240,7 +240,7 @@ fn a_rank_that_is_killed_ends_all_and_leaves_the_last_checkpoint() {
     told(&output, 137);
     let output = ranks(&[(2, run.command())]).output().unwrap();
     let told = told(&output, 0);
-    assert!(told.contains("going on from "), "{told}");
+    assert!(told.contains("resuming from "), "{told}");
     assert!(!told.contains("damaged"), "{told}");
     run.assert_tidy();
 }
