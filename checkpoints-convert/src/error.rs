@@ -46,7 +46,7 @@ pub enum Error {
     #[error("{file}: {why} and would be replaced by the record's; give another folder")]
     Occupied { file: String, why: &'static str },
     #[error(
-        "{file}: has the name of an unfinished conversion's folder, but is none; remove it or give another \
+        "{file}: has the name of an unfinished conversion's folder, but is not one; remove it or give another \
         folder"
     )]
     Staging { file: String },

@@ -100,8 +100,8 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
         args.compute.memory_budget.is_none(),
-        "--memory-budget: what is timed is computed as it is told, in as much memory as that takes; give \
-         --micro-batch-size and --gradient-checkpointing in its place"
+        "--memory-budget: bench computes exactly the batch that it is given, in as much memory as that takes; \
+         use --micro-batch-size and --gradient-checkpointing instead"
     );
     let batch_size = args.batch_size as usize;
     let groups = match &args.lengths {

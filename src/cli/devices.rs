@@ -63,11 +63,14 @@ pub(super) fn run(
     ranks: &Ranks,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    if args.forget {
+        return match ranks.is_first() {
+            true => forget(global, out),
+            false => Ok(()),
+        };
+    }
     if !ranks.is_alone() {
         return write_ranks(args.device, global, ranks, out);
-    }
-    if args.forget {
-        return forget(global, out);
     }
     let adapters = list();
     let auto = choose(DeviceRequest::Auto)?;

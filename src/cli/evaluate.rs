@@ -81,7 +81,9 @@ pub(super) fn run(
         hparams: args.run.given.file().map(Path::to_owned),
         ..Course::default()
     };
-    let (config, outcome) = run_draft(&draft, &args.compute, global, &Ranks::alone(), course)?;
+    let mut compute = args.compute.clone();
+    compute.memory_budget = args.run.memory_budget(compute.memory_budget);
+    let (config, outcome) = run_draft(&draft, &compute, global, &Ranks::alone(), course)?;
     print_results(&outcome, &config, global, out)
 }
 

@@ -30,15 +30,21 @@ pub(super) fn run(
         global.progress().note(&line);
     }
     let Err(error) = done.map_err(anyhow::Error::from).flatten() else {
+        // Another rank may have been stopped: all of them exchange the same.
+        stop::agree(&ranks);
         return Ok(());
     };
     let failure = Failure::of(&error);
     match failure {
-        Failure::Stopped => {
+        // Stopped while it tuned its kernels, which the others, who wait for it, do not know. Nothing is
+        // to be saved yet.
+        Failure::Stopped if error.chain().any(is_stopped_device) => {
+            ranks.end_all(failure.exit_code())
+        }
+        Failure::Stopped | Failure::OutputClosed => {
             stop::agree(&ranks);
             Err(error)
         }
-        Failure::OutputClosed => Err(error),
         Failure::Device | Failure::Use => {
             // What the ranks found together is told once.
             let is_common = error.chain().any(|cause| cause.is::<ranks::Error>());
@@ -53,6 +59,10 @@ pub(super) fn run(
             }
         }
     }
+}
+
+fn is_stopped_device(cause: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(device::Error::Stopped))
 }
 
 /// The device of a rank. Of several on one machine that are free to choose, each takes a card of its own;

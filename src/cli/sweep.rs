@@ -129,7 +129,7 @@ fn cells(args: &FinetuneArgs) -> anyhow::Result<Vec<Cell>> {
         );
         ensure!(
             decides(key) != Some(Decides::Place) || key == "init_checkpoint",
-            "--sweep {key}: is a path, and every cell has paths of its own; sweep another setting"
+            "--sweep {key}: names a file or folder, and every cell has its own; sweep another setting"
         );
         keys.push(key);
         let values = values_of(values);
@@ -305,7 +305,7 @@ mod tests {
             (&["learning_rate"][..], "expected KEY=V1,V2"),
             (&["learning_rate=1e-4,"], "between the commas"),
             (&["seed=1", "seed=2"], "given twice"),
-            (&["model_dir=a,b"], "is a path, and every cell"),
+            (&["model_dir=a,b"], "names a file or folder, and every cell"),
             (&["seed=1,1"], "two cells would be called seed=1"),
             (&["=1"], "expected a setting before the equals sign"),
             (&["use_tpu=true,false"], "this program ignores the setting"),

@@ -10,7 +10,7 @@ use super::{GlobalArgs, data::pretrain::LetterArgs, print_beside, print_json_bes
 use crate::{
     counted::grouped,
     data,
-    durable_file::write_whole,
+    durable_file::{pack_by_name, write_whole},
     pretrain::vocabulary::{check_output, train},
 };
 
@@ -50,8 +50,10 @@ pub(super) fn run(
     })?;
     drop(reading);
     let written = write_whole(&args.output, |file| {
-        let mut tokens = trained.tokens.iter();
-        tokens.try_for_each(|token| writeln!(file, "{token}"))
+        pack_by_name(&args.output, file, |file| {
+            let mut tokens = trained.tokens.iter();
+            tokens.try_for_each(|token| writeln!(file, "{token}"))
+        })
     });
     written.map_err(|source| data::Error::Write {
         path: args.output.clone(),

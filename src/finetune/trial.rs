@@ -192,7 +192,13 @@ impl Finetune<'_> {
             longest: config.max_seq_length,
         };
         let rows = footprint.rows(usual, budget).unwrap_or_else(|error| {
-            log::warn!("{error}; one row is computed at once nevertheless");
+            log::warn!(
+                "an evaluation of one row of {} tokens needs {}, but the memory budget is {}; one row is \
+                 computed at once nevertheless",
+                error.tokens,
+                ByteSize(error.needed),
+                ByteSize(error.budget)
+            );
             1
         });
         if rows < usual {
@@ -243,7 +249,7 @@ impl Finetune<'_> {
     }
 
     /// The same for the best weights, if the run keeps them.
-    fn describe_best(&self, model_dir: &Path) -> Result<(), Error> {
+    pub(super) fn describe_best(&self, model_dir: &Path) -> Result<(), Error> {
         if self.config.keep_best.is_none() {
             return Ok(());
         }

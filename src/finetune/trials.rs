@@ -183,6 +183,9 @@ impl Finetune<'_> {
             Standing::Trained(steps) => {
                 // The heads or thresholds may be described differently than before.
                 self.describe(&model_dir)?;
+                if model_dir.join(run_folder::BEST).is_dir() {
+                    self.describe_best(&model_dir)?;
+                }
                 let mut stored =
                     record::open(&model_dir.join("model.bpk")).map_err(folder::Error::from)?;
                 let model = self.build(trial, self.device, Some(&mut stored))?;
@@ -293,7 +296,12 @@ impl Finetune<'_> {
         let (lost, taken_by) = ledger.lost(trial, &wanted);
         other.extend(lost);
         // Its evaluation describes the model again, and stores the threshold that it chooses.
-        if let Some(file) = undescribed(&model_dir).filter(|_| !removed) {
+        let best = Some(model_dir.join(run_folder::BEST)).filter(|best| best.is_dir());
+        let mut folders = [Some(model_dir.clone()), best].into_iter().flatten();
+        if let Some(file) = folders
+            .find_map(|folder| undescribed(&folder))
+            .filter(|_| !removed)
+        {
             other.push(format!("{} is gone or damaged", file.display()));
         }
         if let Some(earlier) = taken_by.filter(|_| other.is_empty()) {
@@ -304,8 +312,12 @@ impl Finetune<'_> {
         if !other.is_empty() {
             let other = other.join(", ");
             if !removed {
+                let now = match config.do_eval {
+                    true => "only evaluated now",
+                    false => "not trained again",
+                };
                 self.progress
-                    .note(&format!("trained before, and only evaluated now: {other}"));
+                    .note(&format!("trained before, and {now}: {other}"));
                 return Ok(Standing::Trained(finished.steps));
             }
             self.progress.note(&format!(

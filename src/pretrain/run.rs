@@ -88,6 +88,15 @@ impl Pretraining<'_> {
         if !self.ranks.is_first() {
             return self.follow();
         }
+        let led = self.lead();
+        if led.as_ref().map_or_else(Error::was_stopped, |()| true) {
+            // The others defer signals until everything is written.
+            self.ranks.most(0);
+        }
+        led
+    }
+
+    fn lead(&self) -> Result<(), Error> {
         self.check_ranks()?;
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;

@@ -336,7 +336,7 @@ pub fn named(figure: &ComparedFigure) -> String {
 /// What is said behind a metric's key.
 fn remark(figure: &ComparedFigure) -> &'static str {
     match is_loss(&figure.key) {
-        true => ", less is better",
+        true => ", lower is better",
         false => "",
     }
 }
@@ -362,7 +362,7 @@ mod tests {
                 interval: None,
             })
         };
-        assert_eq!(named("loss"), "loss, less is better");
+        assert_eq!(named("loss"), "loss, lower is better");
         assert_eq!(named("accuracy"), "accuracy");
     }
 

@@ -84,7 +84,7 @@ impl Vocab {
         let after = text[whole.len()..].bytes().filter(|&b| b == b'\n').count();
         if after > 1 {
             log::warn!(
-                "{file}: {} at the end ignored: no token",
+                "{file}: ignored {} at the end, which would be no token",
                 counted(after - 1, "blank line")
             );
         }

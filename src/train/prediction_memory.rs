@@ -34,7 +34,7 @@ pub struct PredictionFootprint<'a> {
 /// Not even one row fits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a prediction for one row of {tokens} tokens needs {} but the budget is {}; raise --memory-budget, or \
+    "a prediction for one row of {tokens} tokens needs {}, but the budget is {}; raise --memory-budget, or \
      leave it out",
     ByteSize(*needed),
     ByteSize(*budget)
@@ -143,7 +143,7 @@ mod tests {
         assert!(footprint.needed(rows) <= 2 << 30 && footprint.needed(rows + 1) > 2 << 30);
         assert_eq!(footprint.rows(32, footprint.needed(1)), Ok(1));
         let refused = footprint.rows(32, 1 << 30).unwrap_err().to_string();
-        let expected = "a prediction for one row of 512 tokens needs 1.5 GiB but the budget is 1 GiB; raise \
+        let expected = "a prediction for one row of 512 tokens needs 1.5 GiB, but the budget is 1 GiB; raise \
                         --memory-budget, or leave it out";
         assert_eq!(refused, expected);
     }

@@ -93,6 +93,9 @@ fn every_cell_is_run_once_whoever_runs_it() {
     let mut refused = run.command();
     let refused = refused.args(["--sweep", "model_dir=a,b"]).output().unwrap();
     let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(told.contains("--sweep model_dir: is a path"), "{told}");
+    assert!(
+        told.contains("--sweep model_dir: names a file or folder"),
+        "{told}"
+    );
     assert_eq!(refused.status.code(), Some(2));
 }

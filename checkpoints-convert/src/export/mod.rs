@@ -339,7 +339,7 @@ fn warn_of_lost_labels_and_ranges(input: &Path, config: &RecordConfig, asked: Op
             (None, None) => continue,
         };
         log::warn!(
-            "{}: {lost}, because a TensorFlow checkpoint has no place for them; after converting it back, \
+            "{}: {lost}, because a TensorFlow checkpoint cannot store that; after converting it back, \
              copy {task:?} of \"heads\" from this config.json to its own",
             input.join("config.json").display()
         );

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::tokenizer_file::File;
 use super::tokenizer_setting::{refused, stated};
 use super::{Error, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
+use crate::counted::counted;
 
 /// BERT's tokenizer as the files describe it; a field is `None` if no file states it.
 #[derive(Debug, Default, PartialEq)]
@@ -262,9 +263,9 @@ fn added_warning(stated: &Stated<'_>) -> Option<String> {
     tokens.dedup();
     let first = tokens.first()?;
     Some(format!(
-        "{} added token(s), such as {first:?}: transformers keeps them whole, here they are split like any \
-         other text",
-        tokens.len()
+        "{}, such as {first:?}: transformers keeps added tokens whole, but here they are split like any other \
+         text",
+        counted(tokens.len(), "added token")
     ))
 }
 

@@ -7,7 +7,12 @@ use super::{Error, Pretraining, check_maskable, io_of};
 use crate::{
     kernels::formats::Element,
     model::parameters::StoredParameters,
-    pretrain::{model_files, objective::Chance, schedule::Schedule},
+    pretrain::{
+        examples::{Examples, Source},
+        model_files,
+        objective::Chance,
+        schedule::Schedule,
+    },
     train::{
         course::{Begin, Course, agree_on, agree_on_weights},
         watch::Watch,
@@ -45,6 +50,16 @@ impl Pretraining<'_> {
             }
         }
         compared["first_batch"] = format!("crc32c {sum:08x}").into();
+        // The reference's files have no checksum of the whole.
+        let sources = self.batches.examples().map(Examples::sources);
+        for (number, source) in sources.unwrap_or_default().iter().enumerate() {
+            if let Source::Tokens(file) = source {
+                let header = file.header();
+                let sums = [header.ids_crc32c, header.index_crc32c];
+                compared[format!("file {}", number + 1)] =
+                    format!("crc32c {:08x} {:08x}", sums[0], sums[1]).into();
+            }
+        }
         Ok(compared)
     }
 
@@ -107,6 +122,8 @@ impl Pretraining<'_> {
                 false => Course::GoOn.of_first(self.ranks),
             };
         }
+        // Rank 0 still writes: signals are deferred until it has.
+        self.ranks.most(0);
         match step < steps {
             true => Err(Error::Stopped { step, steps }),
             false => Ok(()),

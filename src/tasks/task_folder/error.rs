@@ -48,7 +48,7 @@ impl Error {
                 advice,
             } if advice.contains("task.json") => Texts::Table {
                 file,
-                expected: expected.replace("task.json to say", "the flags to say"),
+                expected,
                 found,
                 advice:
                     "say which columns hold what (--text, --text-b, --label, --id, --no-header), \

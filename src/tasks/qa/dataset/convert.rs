@@ -16,6 +16,7 @@ use super::{
     squad_writer::{Paragraph, SquadWriter},
 };
 use crate::{
+    data::existing_file::existing,
     durable_file::{is_same_file, pack_by_name, write_whole},
     tasks::qa::raw::{paragraph::Family, question_reader::QuestionReader},
 };
@@ -79,7 +80,8 @@ pub struct Conversion {
 /// If the input cannot be read, is malformed or has no question that can be kept, or if the output
 /// is the input or cannot be written. `output` is then left unchanged.
 pub fn convert(source: Source, input: &Path, output: &Path) -> Result<Conversion, Error> {
-    if is_same_file(input, output) {
+    // An input whose file is missing is read from its archive.
+    if is_same_file(&existing(input), output) {
         return Err(Error::SamePath {
             path: output.to_owned(),
         });

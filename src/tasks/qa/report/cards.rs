@@ -41,8 +41,8 @@ pub(super) fn cards(task: &TaskReport) -> Markup {
             (task.data) ", marked as " (scorer(analysis.metric)) " does: " (task.basis) "."
             @if analysis.missing > 0 {
                 " " (counted_with(analysis.missing, "question", ["has", "have"])) " no prediction"
-                @if analysis.metric == Metric::Squad1 { ", which counts as wrong in the scores above" }
-                "; the counts below leave that out."
+                @if analysis.metric == Metric::Squad1 { ", counted as wrong in the scores above" }
+                "; not included in the counts below."
             }
             @if analysis.unknown > 0 {
                 " " (counted_with(analysis.unknown, "prediction", ["belongs", "belong"])) " to no question of the data."

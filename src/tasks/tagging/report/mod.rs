@@ -17,7 +17,7 @@ use super::{
     task_data::TaskData,
 };
 use crate::{
-    counted::counted,
+    counted::{counted, counted_with},
     eval::{
         figures::Scores,
         file_digest::FileDigest,
@@ -137,7 +137,7 @@ impl Sections for TagReport<'_> {
                 "is ours, beyond the reference."
                 @if let (sentences @ 1.., words) = self.data.cut() {
                     " Cut at max_seq_length: " (counted(sentences, "sentence")) ", of which "
-                    (counted(words, "word")) " are neither predicted nor scored."
+                    (counted_with(words, "word", ["is", "are"])) " neither predicted nor scored."
                 }
             }
         }
