@@ -161,7 +161,10 @@ fn answers_are_computed_within_a_memory_budget() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("--memory-budget: bench computes exactly the batch"), "{said}");
+    assert!(
+        said.contains("--memory-budget: bench computes exactly the batch"),
+        "{said}"
+    );
 }
 
 /// Runs `electra ask` with an input; returns its standard output, standard error and exit code.
