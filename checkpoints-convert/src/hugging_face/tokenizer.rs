@@ -444,7 +444,7 @@ mod tests {
         let settings =
             r#"{"added_tokens_decoder": {"9": {"content": "<e1>"}, "8": {"content": "<e2>"}}}"#;
         let found = tokenizer(settings, "").unwrap();
-        assert!(found.warnings[0].starts_with("2 added token(s), such as \"<e1>\""));
+        assert!(found.warnings[0].starts_with("2 added tokens, such as \"<e1>\""));
     }
 
     #[test]
@@ -480,7 +480,7 @@ mod tests {
             let warnings = found.unwrap().warnings;
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(
-                warnings[0].starts_with("1 added token(s), such as \"[Q]\": transformers"),
+                warnings[0].starts_with("1 added token, such as \"[Q]\": transformers"),
                 "{warnings:?}"
             );
         }
