@@ -478,7 +478,7 @@ fn a_finished_run_writes_a_damaged_description_again() {
         }
         let said = told();
         for part in [
-            "trained before, and only evaluated now: ",
+            "trained before, and not trained again: ",
             "config.json is gone or damaged",
         ] {
             assert!(said.contains(part), "{said}");
