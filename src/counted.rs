@@ -1,11 +1,7 @@
 //! Counts with their nouns in the right number: `1 row`, `2 rows`.
 
+pub use checkpoints_convert::{counted, plural};
 use indicatif::HumanCount;
-
-/// Formats the count with the noun.
-pub fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {}", plural(count, noun))
-}
 
 /// Formats the count with the noun, with digit grouping.
 pub fn grouped(count: usize, noun: &str) -> String {
@@ -20,14 +16,6 @@ pub fn counted_with(count: usize, noun: &str, [of_one, of_several]: [&str; 2]) -
         _ => of_several,
     };
     format!("{} {said}", counted(count, noun))
-}
-
-/// Returns the noun in the singular or plural.
-pub fn plural(count: usize, noun: &str) -> String {
-    match count {
-        1 => noun.to_owned(),
-        _ => format!("{noun}s"),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,16 @@
 //! Counts with their nouns in the right number: `1 row`, `2 rows`.
 
 /// Formats the count with the noun.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {}", plural(count, noun))
+}
+
+/// Returns the noun in the singular or plural.
+pub fn plural(count: usize, noun: &str) -> String {
+    match count {
+        1 => noun.to_owned(),
+        _ => format!("{noun}s"),
+    }
 }
 
 #[cfg(test)]

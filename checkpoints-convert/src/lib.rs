@@ -85,6 +85,7 @@ pub use config::{Error as ConfigError, ModelShape, RecordConfig};
 pub use config_file::{CALIBRATION, ConfigFile, THRESHOLD};
 pub use content::Content;
 pub use convert::{Conversion, convert};
+pub use counted::{counted, plural};
 pub use description::{Description, describe};
 pub use error::Error;
 pub use export::{Export, Format, Network, export, export_head, export_network};

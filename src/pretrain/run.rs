@@ -174,17 +174,8 @@ impl Pretraining<'_> {
         self.progress.begin(step, steps);
         while step < steps {
             let began = Instant::now();
-            let batch = self.batches.training(step)?;
-            check_maskable(&batch, step)?;
-            let objective = self.objective(&device, watch.loss_factor());
-            let chance = Chance {
-                seed: config.seed,
-                step,
-                drops: true,
-            };
-            let computed =
-                self.compute(&networks, &batch, &objective, chance, &mut micro_batch_size)?;
-            watch.check_finite(computed.figures, step, &[])?;
+            let (batch, computed) =
+                self.computed(&networks, step, &device, &mut watch, &mut micro_batch_size)?;
             let mut figures = Figures::default();
             figures.add(&computed.seen, 0);
             let record = self.record(&computed, &figures, &batch, step);
@@ -322,6 +313,28 @@ impl Pretraining<'_> {
             saved: Instant::now(),
             progress: self.progress,
         }
+    }
+
+    /// The batch of a step, and its gradients with their figures checked.
+    pub(super) fn computed(
+        &self,
+        networks: &Networks,
+        step: u64,
+        device: &Device,
+        watch: &mut Watch,
+        micro_batch_size: &mut usize,
+    ) -> Result<(Vec<Masked>, StepGradients), Error> {
+        let batch = self.batches.training(step)?;
+        check_maskable(&batch, step)?;
+        let objective = self.objective(device, watch.loss_factor());
+        let chance = Chance {
+            seed: self.config.seed,
+            step,
+            drops: true,
+        };
+        let computed = self.compute(networks, &batch, &objective, chance, micro_batch_size)?;
+        watch.check_finite(computed.figures, step, &[])?;
+        Ok((batch, computed))
     }
 
     /// The gradients of a step, whose examples the ranks share. Parts that the device cannot hold are

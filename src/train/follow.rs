@@ -9,7 +9,6 @@ use super::{
     adam::Adam,
     course::{Begin, Course, agree_on_weights},
     run::{Error, Run, Trained},
-    watch::Watch,
 };
 use crate::{
     model::{folder, parameters::StoredParameters},
@@ -36,25 +35,15 @@ impl Run<'_> {
         })?;
         let (mut model, loss_scale) = self.begun(model, &mut adam, begin.loss_scale);
         agree_on_weights(self.ranks, &model, self.tasks)?;
-        let mut settings = self.step_settings(&device);
+        let mut pace = self.pace(&device, loss_scale, progress);
         let mut plan = self.plan.clone();
-        let mut micro_batch_size = self.micro_batch_size;
-        let mut watch = Watch::new(loss_scale, progress);
         let mut step = begin.step;
         let mut course = Course::GoOn.of_first(self.ranks);
         while step < steps && course == Course::GoOn {
             let rows = plan.features(step as usize);
-            settings.objective.loss_scale = watch.loss_factor();
-            let gradients = self.gradients(
-                &model,
-                rows,
-                step,
-                &settings,
-                &mut micro_batch_size,
-                progress,
-            )?;
-            watch.check_finite(gradients.figures, step, rows)?;
-            model = gradients.update(model, &mut adam, self.schedule.update_rate(step), &settings);
+            let gradients = self.gradients(&model, rows, step, &mut pace, progress)?;
+            let rate = self.schedule.update_rate(step);
+            model = gradients.update(model, &mut adam, rate, &pace.settings);
             step += 1;
             let is_stopped = self.ranks.any(self.stop.load(Ordering::Relaxed)) && step < steps;
             course = match is_stopped {

@@ -132,6 +132,13 @@ pub struct Run<'a> {
     pub ranks: &'a Ranks,
 }
 
+/// What changes from step to step besides the model and its moments, in every rank alike.
+pub(super) struct Pace<'a> {
+    pub settings: StepSettings<'a>,
+    micro_batch_size: usize,
+    pub watch: Watch<'a>,
+}
+
 /// What a run leaves.
 pub struct Trained {
     /// Without autodiff.
@@ -159,12 +166,10 @@ impl Run<'_> {
             Begin::of(self.model_dir, step, loss_scale)?.tell(self.ranks);
             agree_on_weights(self.ranks, &model, self.tasks)?;
         }
-        let mut settings = self.step_settings(&device);
+        let mut pace = self.pace(&device, loss_scale, progress);
         let mut log = RunLog::resume(self.model_dir, step, self.log_every, progress)?;
         let mut plan = self.plan.clone();
-        let mut micro_batch_size = self.micro_batch_size;
         let mut memory = PeakMemory::new(self.device);
-        let mut watch = Watch::new(loss_scale, progress);
         let mut saver = self.saver(&model, &adam, step, progress)?;
         let dev = self
             .dev
@@ -183,19 +188,11 @@ impl Run<'_> {
         while step < steps && seen != Seen::Enough {
             let began = Instant::now();
             let rows = plan.features(step as usize);
-            settings.objective.loss_scale = watch.loss_factor();
-            let gradients = self.gradients(
-                &model,
-                rows,
-                step,
-                &settings,
-                &mut micro_batch_size,
-                progress,
-            )?;
+            let gradients = self.gradients(&model, rows, step, &mut pace, progress)?;
             let figures = gradients.figures;
             let task_losses = gradients.task_losses.clone();
-            watch.check_finite(figures, step, rows)?;
-            model = gradients.update(model, &mut adam, self.schedule.update_rate(step), &settings);
+            let rate = self.schedule.update_rate(step);
+            model = gradients.update(model, &mut adam, rate, &pace.settings);
             if step.is_multiple_of(self.log_every) || step + 1 == steps {
                 log.step(&StepRecord {
                     step,
@@ -218,7 +215,7 @@ impl Run<'_> {
             }
             if stopped || seen == Seen::Enough || saver.is_due(step) {
                 log.sync()?;
-                saver.save(step, &model, &adam, watch.loss_scale())?;
+                saver.save(step, &model, &adam, pace.watch.loss_scale())?;
                 dev.as_mut().map_or(Ok(()), DevCurve::checkpoint_saved)?;
             }
             if stopped {
@@ -280,12 +277,22 @@ impl Run<'_> {
         (model, loss_scale)
     }
 
-    pub(super) fn step_settings<'b>(&'b self, device: &'b Device) -> StepSettings<'b> {
-        StepSettings {
-            device,
-            tasks: self.tasks,
-            objective: self.objective,
-            seed: self.seed,
+    /// How the steps of a run begin, computed on `device`.
+    pub(super) fn pace<'b>(
+        &'b self,
+        device: &'b Device,
+        loss_scale: Option<LossScale>,
+        progress: &'b Progress,
+    ) -> Pace<'b> {
+        Pace {
+            settings: StepSettings {
+                device,
+                tasks: self.tasks,
+                objective: self.objective,
+                seed: self.seed,
+            },
+            micro_batch_size: self.micro_batch_size,
+            watch: Watch::new(loss_scale, progress),
         }
     }
 
@@ -321,17 +328,33 @@ impl Run<'_> {
         rows.map(|(_, row)| row.input_ids.len()).sum()
     }
 
-    /// The gradients of a step, whose rows the ranks share. Parts that the device cannot hold are
-    /// halved, and `micro_batch_size` with them.
+    /// The gradients of a step, whose rows the ranks share, with their figures checked.
     pub(super) fn gradients(
         &self,
         model: &Model,
         rows: &[usize],
         step: u64,
-        settings: &StepSettings,
-        micro_batch_size: &mut usize,
+        pace: &mut Pace,
         progress: &Progress,
     ) -> Result<StepGradients, Error> {
+        pace.settings.objective.loss_scale = pace.watch.loss_factor();
+        let gradients = self.in_parts(model, rows, step, pace, progress)?;
+        pace.watch.check_finite(gradients.figures, step, rows)?;
+        Ok(gradients)
+    }
+
+    /// Computes the gradients part by part. Parts that the device cannot hold are halved, and those of
+    /// the steps that follow with them.
+    fn in_parts(
+        &self,
+        model: &Model,
+        rows: &[usize],
+        step: u64,
+        pace: &mut Pace,
+        progress: &Progress,
+    ) -> Result<StepGradients, Error> {
+        let settings = &pace.settings;
+        let micro_batch_size = &mut pace.micro_batch_size;
         let own = self.ranks.share(rows.len());
         loop {
             let parts: Vec<Batch> = rows[own.clone()]

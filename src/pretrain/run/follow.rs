@@ -3,14 +3,13 @@
 
 use serde_json::Value;
 
-use super::{Error, Pretraining, check_maskable, io_of};
+use super::{Error, Pretraining, io_of};
 use crate::{
     kernels::formats::Element,
     model::parameters::StoredParameters,
     pretrain::{
         examples::{Examples, Source},
         model_files,
-        objective::Chance,
         schedule::Schedule,
     },
     train::{
@@ -104,17 +103,8 @@ impl Pretraining<'_> {
         let mut step = begin.step;
         let mut course = Course::GoOn.of_first(self.ranks);
         while step < steps && course == Course::GoOn {
-            let batch = self.batches.training(step)?;
-            check_maskable(&batch, step)?;
-            let objective = self.objective(&device, watch.loss_factor());
-            let chance = Chance {
-                seed: config.seed,
-                step,
-                drops: true,
-            };
-            let computed =
-                self.compute(&networks, &batch, &objective, chance, &mut micro_batch_size)?;
-            watch.check_finite(computed.figures, step, &[])?;
+            let (_, computed) =
+                self.computed(&networks, step, &device, &mut watch, &mut micro_batch_size)?;
             networks = computed.update(networks, &mut adam, schedule.update_rate(step));
             step += 1;
             course = match self.ranks.any(self.stop.is_asked()) {
