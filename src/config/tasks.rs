@@ -21,8 +21,8 @@ pub(super) fn check(config: &Config, heads: &[&str]) -> Result<(), Error> {
     }
     for (i, task) in config.task_names.iter().enumerate() {
         if !registry::is_name(task) {
-            let must = "a task's name is that of its folder in finetuning_data: without / or \\, and not \
-                        starting with a dot";
+            let must = "a task's name is that of its folder in finetuning_data: without slashes, backslashes, \
+                        commas and control characters, and not starting with a dot";
             return Err(Error::out_of_range("task_names", shorten(task), must));
         }
         // A user's own task has a description beside its data.

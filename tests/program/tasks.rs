@@ -499,7 +499,10 @@ fn a_task_is_a_folder_of_the_data_and_what_its_model_was_trained_on() {
     let folder = Folder::new();
     for task in ["../mine", "a/b", "a,b", ".mine"] {
         let told = folder.refuse(&json!({"task_names": [task]}));
-        assert!(told.contains("without / \\ ,"), "{told}");
+        assert!(
+            told.contains("without slashes, backslashes, commas"),
+            "{told}"
+        );
     }
     let rows = "text,label\nan oak,tree\na rose,flower\n";
     folder.write("plants", "train.csv", rows);

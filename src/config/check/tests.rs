@@ -86,13 +86,13 @@ fn values_out_of_range_are_named() {
     for (given, expected) in [
         (
             json!({"task_names": ["squad", "q/s/_1"]}),
-            "task_names = q/s/_1: a task's name is that of its folder in finetuning_data: without / or \\, and \
-             not starting with a dot",
+            "task_names = q/s/_1: a task's name is that of its folder in finetuning_data: without slashes, \
+             backslashes, commas and control characters, and not starting with a dot",
         ),
         (
             json!({"task_names": ["../x"]}),
-            "task_names = ../x: a task's name is that of its folder in finetuning_data: without / or \\, and \
-             not starting with a dot",
+            "task_names = ../x: a task's name is that of its folder in finetuning_data: without slashes, \
+             backslashes, commas and control characters, and not starting with a dot",
         ),
         (
             json!({"train_batch_size": 0}),
