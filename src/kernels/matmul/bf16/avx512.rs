@@ -2,7 +2,7 @@
 //! IA-32 Architectures Software Developer's Manual, volume 2). Both flush subnormal values to zero.
 #![expect(unsafe_code, reason = "the instructions")]
 
-use std::{arch::x86_64::*, array};
+use std::arch::x86_64::*;
 
 use super::tiles::{Cut, DEPTH, LINES, Panels, Run, Sums, Tile};
 
@@ -44,6 +44,17 @@ fn same<A: Copy, B: Copy>(values: A) -> B {
     unsafe { std::mem::transmute_copy(&values) }
 }
 
+/// Order 0, 16, 1, 17, …, which pairs up the two values of each line.
+const PAIRS: [u16; DEPTH] = {
+    let mut order = [0; DEPTH];
+    let mut place = 0;
+    while place < DEPTH {
+        order[place] = (place / 2 + place % 2 * LINES) as u16;
+        place += 1;
+    }
+    order
+};
+
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn rounded(source: &[f32], cut: Cut, tile: &mut Tile) {
     let Cut { run, stride, pairs } = cut;
@@ -52,15 +63,13 @@ fn rounded(source: &[f32], cut: Cut, tile: &mut Tile) {
         same(*values)
     };
     let words = |first, second| -> __m512i { same(_mm512_cvtne2ps_pbh(load(second), load(first))) };
-    // Order 0, 16, 1, 17, …: pairs up the two values of each line.
-    let order: [u16; DEPTH] = array::from_fn(|place| (place / 2 + place % 2 * LINES) as u16);
     let mut rows = [_mm512_setzero_si512(); LINES];
     for (number, row) in rows.iter_mut().enumerate() {
         *row = match run {
             Run::AlongDepth => words(number * stride, number * stride + LINES),
             Run::AcrossLines => {
                 let words = words(2 * number * stride, (2 * number + 1) * stride);
-                _mm512_permutexvar_epi16(same(order), words)
+                _mm512_permutexvar_epi16(same(PAIRS), words)
             }
         };
     }
@@ -78,22 +87,30 @@ fn rounded(source: &[f32], cut: Cut, tile: &mut Tile) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn transpose<const STEP: usize>(rows: &mut [__m512i; LINES]) {
-    let places = |upper: bool| -> __m512i {
-        same(array::from_fn::<u32, LINES, _>(|place| {
-            let right = place & STEP != 0;
-            (match (upper, right) {
-                (true, false) => place,
-                (true, true) => LINES + place - STEP,
-                (false, false) => place + STEP,
-                (false, true) => LINES + place,
-            }) as u32
-        }))
-    };
+    // Constants: computed here, they would cost more than the transposition.
+    let (upper, lower) = const { (places(STEP, true), places(STEP, false)) };
     for row in (0..LINES).filter(|row| row & STEP == 0) {
         let [a, b] = [rows[row], rows[row + STEP]];
-        rows[row] = _mm512_permutex2var_epi32(a, places(true), b);
-        rows[row + STEP] = _mm512_permutex2var_epi32(a, places(false), b);
+        rows[row] = _mm512_permutex2var_epi32(a, same(upper), b);
+        rows[row + STEP] = _mm512_permutex2var_epi32(a, same(lower), b);
     }
+}
+
+/// Returns which elements of two rows, numbered through, the upper or lower row consists of after
+/// a step of the transposition.
+const fn places(step: usize, upper: bool) -> [u32; LINES] {
+    let mut places = [0; LINES];
+    let mut place = 0;
+    while place < LINES {
+        places[place] = (match (upper, place & step != 0) {
+            (true, false) => place,
+            (true, true) => LINES + place - step,
+            (false, false) => place + step,
+            (false, true) => LINES + place,
+        }) as u32;
+        place += 1;
+    }
+    places
 }
 
 /// Multiplies eight rows of a left panel, from `FIRST` on, by two right panels. It keeps 16

@@ -12,8 +12,12 @@ use super::{
     tiles::{Cut, DEPTH, LINES, Run, Tile},
 };
 
-/// Lines packed in one go, enough to span whole cache lines if the source's rows lie across them.
+/// Most lines packed in one go, enough to span whole cache lines if the source's rows lie across
+/// them.
 const STRIP: usize = 128;
+
+/// Values that are packed faster by one thread than divided among several.
+const TOO_FEW: usize = 1 << 16;
 
 /// A row-major matrix in memory, or its transpose.
 #[derive(Clone, Copy)]
@@ -136,7 +140,8 @@ impl Packed {
         if self.tiles.len() < count {
             self.tiles.resize(count, Tile::ZERO);
         }
-        let strips = self.tiles[..count].par_chunks_mut(STRIP / LINES * pitch);
+        let strip_lines = strip_lines(shape, rayon::current_num_threads());
+        let strips = self.tiles[..count].par_chunks_mut(strip_lines / LINES * pitch);
         strips.enumerate().for_each(|(strip, tiles)| {
             let panels = tiles.len() / pitch;
             for number in 0..tiles.len() {
@@ -145,7 +150,7 @@ impl Packed {
                     Run::AlongDepth => (number / pitch, number % pitch),
                     Run::AcrossLines => (number % panels, number / panels),
                 };
-                let first = [strip * STRIP + panel * LINES, step * DEPTH];
+                let first = [strip * strip_lines + panel * LINES, step * DEPTH];
                 let tile = &mut tiles[panel * pitch + step];
                 cut_out(instructions, (matrix.values, shape), first, cut, tile);
             }
@@ -162,6 +167,16 @@ impl Packed {
         let end = (first + lines).next_multiple_of(2 * LINES);
         &self.tiles[first / LINES * self.pitch()..end / LINES * self.pitch()]
     }
+}
+
+/// Returns how many lines of an operand of `lines` by `depth` values are packed in one go. A few
+/// long lines, as in a narrow layer's kernel gradient, are divided among all threads, too.
+fn strip_lines([lines, depth]: [usize; 2], threads: usize) -> usize {
+    if lines * depth < TOO_FEW {
+        return STRIP;
+    }
+    let share = lines.div_ceil(threads).next_multiple_of(LINES);
+    share.clamp(LINES, STRIP)
 }
 
 /// Packs the tile that starts at `first`, a line and an index along `k`, from values of `shape`,
