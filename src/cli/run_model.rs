@@ -6,7 +6,7 @@ use super::model::find_model;
 use crate::{
     config::{CheckpointFacts, Config, Draft, Resolved},
     model::{
-        absent::{explain, models_inside},
+        absent::{explain, models_inside, newest_step},
         description::{describe, describe_record},
         folder::{Error, ModelFolder},
     },
@@ -53,6 +53,12 @@ fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
     let named = draft.pretrained_model();
     if draft.is_given("init_checkpoint") || checkpoint != named {
         return None;
+    }
+    if let Some(step) = newest_step(&named) {
+        return Some(Error::Unfinished {
+            path: named,
+            instead: format!("--set init_checkpoint={}", quoted_path(&step)),
+        });
     }
     let inside = models_inside(&named);
     let names = inside

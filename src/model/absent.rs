@@ -41,6 +41,14 @@ pub fn explain(path: &Path) -> Error {
         };
     }
     let mut found = trained_below(path);
+    if let [only] = found.as_slice()
+        && newest_step(path).as_ref() == Some(only)
+    {
+        return Error::Unfinished {
+            path: path.into(),
+            instead: listed(&found),
+        };
+    }
     if found.is_empty() {
         found = models_inside(path);
     }
@@ -202,7 +210,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn newest_step(run: &Path) -> Option<PathBuf> {
+/// The newest checkpoint of the run in a folder.
+pub fn newest_step(run: &Path) -> Option<PathBuf> {
     let steps = folders(run).into_iter().filter_map(|path| {
         let step = name_of(&path)?
             .strip_prefix("checkpoint-")?
@@ -278,10 +287,12 @@ mod tests {
             "other/file",
         ]);
         let runs = "data/models/m/finetuning_models/";
-        let message = told(&place, &format!("{runs}squad_model_1"));
-        assert!(
-            message.contains(&format!("give {runs}squad_model_1/checkpoint-16")),
-            "{message}"
+        assert_eq!(
+            told(&place, &format!("{runs}squad_model_1")),
+            format!(
+                "{runs}squad_model_1: the run that trains this model has not ended, so there is no model \
+                 yet; repeat the run's command to end it, or give {runs}squad_model_1/checkpoint-16"
+            )
         );
         let message = told(&place, "data/models/m");
         let both = format!("{runs}squad_model_1/checkpoint-16, {runs}squad_model_2");
