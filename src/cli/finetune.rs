@@ -1,6 +1,7 @@
 //! `electra finetune`: the reference's `run_finetuning.py`, with its flags, folders and results.
 
 use std::{
+    cell::OnceCell,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -193,6 +194,7 @@ pub(super) fn run_draft(
         trial: course.trial,
         progress,
         memory_limits: session.memory_limits(),
+        answered_at_once: OnceCell::new(),
         stop: stop::listen(),
         ranks,
     };

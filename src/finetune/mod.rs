@@ -30,7 +30,10 @@ mod trial;
 pub mod trial_folder;
 mod trials;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use indicatif::HumanCount;
@@ -200,6 +203,8 @@ pub struct Finetune<'a> {
     pub trial: Option<usize>,
     pub progress: &'a Progress,
     pub memory_limits: MemoryLimits,
+    /// How many rows an evaluation computes at once; empty before the first one.
+    pub answered_at_once: OnceCell<usize>,
     /// Set from outside to end training after a step, with a checkpoint.
     pub stop: &'a Stop,
     /// Those that train together.

@@ -79,11 +79,7 @@ pub struct Letters {
 ///
 /// # Errors
 /// If the vocabulary cannot be read or a file cannot be written.
-pub fn describe(
-    config: &PretrainConfig,
-    letters: Letters,
-    model_dir: &Path,
-) -> Result<(), Error> {
+pub fn describe(config: &PretrainConfig, letters: Letters, model_dir: &Path) -> Result<(), Error> {
     let path = model_dir.join(CONFIG_FILE);
     let mut described = serde_json::to_value(RecordConfig {
         model: shape(&config.discriminator()),

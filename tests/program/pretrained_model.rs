@@ -144,6 +144,22 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
 }
 
 #[test]
+fn a_run_says_once_how_many_rows_it_answers_at_once() {
+    let place = Place::new();
+    let mut run = finetune(&place, "m");
+    run.args(["-v", "--memory-budget", "16MiB"]);
+    for set in ["predict_batch_size=256", "num_trials=2"] {
+        run.args(["--set", set]);
+    }
+    let [_, told] = succeeds(&mut run);
+    // In each trial the dev file is answered.
+    let lines: Vec<&str> = told
+        .matches(" answered at once, not 256, in 16 MiB")
+        .collect();
+    assert_eq!(lines.len(), 1, "{told}");
+}
+
+#[test]
 fn a_checkpoint_of_a_run_that_has_not_ended_is_started_from() {
     let place = Place::new();
     let mut run = place.pretrain_as("young");
