@@ -92,7 +92,8 @@ pub(super) fn run(
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
-    let (numbers, trials) = trials_of(&draft, &config, &results)?;
+    let trials = trials_of(&draft, &config, &results)?;
+    let numbers = &trials.numbers;
     // num_trials may differ from the run's, and a run may have been interrupted.
     let most = config
         .num_trials
@@ -109,14 +110,14 @@ pub(super) fn run(
     }
     let (resolved, facts) = run_model::described(&draft)?;
     let mut config = resolved.config;
-    let trial = trial(given_trial, &numbers, &results, config.num_trials)?
-        .or_else(|| last(&config, &numbers));
+    let trial = trial(given_trial, numbers, &results, config.num_trials)?
+        .or_else(|| last(&config, &trials));
     let shown = match trial {
         Some(trial) => {
             let place = numbers.iter().position(|number| *number == trial);
-            place.and_then(|place| trials.get(place))
+            place.and_then(|place| trials.results.get(place))
         }
-        None => trials.last(),
+        None => trials.results.last(),
     };
     // The tasks that were evaluated, if not all.
     let scores = shown.iter().flat_map(|shown| &shown.tasks);
@@ -147,8 +148,8 @@ pub(super) fn run(
             Some(title) => title.clone(),
             None => format!("{} on {}", config.model_name, config.task_label()),
         },
-        trials,
-        numbers,
+        trials: trials.results,
+        numbers: trials.numbers,
         disputed,
         training: training(config.paths(), most)?,
         tasks: sections.iter().map(AsRef::as_ref).collect(),
