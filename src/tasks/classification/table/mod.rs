@@ -57,7 +57,7 @@ impl Format {
                     "" => "no ending".to_owned(),
                     other => format!("the ending .{other}"),
                 },
-                advice: "save it as one of these, or rename it".to_owned(),
+                advice: "save it as one of these, or rename it".into(),
             }),
         }
     }
@@ -122,7 +122,7 @@ fn read_tsv(
                 advice:
                     "separate columns by one tab each, and save texts with tabs or line breaks as \
                          csv or JSON lines"
-                        .to_owned(),
+                        .into(),
             });
         }
         let of_row = places.iter().map(|&place| {
