@@ -85,7 +85,7 @@ fn a_page_of_numbers() {
         &html,
         &[
             "<b>4.67</b><span>Pearson</span>",
-            "<b>-0.43</b><span>Spearman</span>",
+            "<b>−0.43</b><span>Spearman</span>",
             &format!("<b>{mean:.3}</b><span>mean absolute error</span>"),
             "Predicted against right",
             "\"kind\":\"scatter\"",
