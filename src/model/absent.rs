@@ -124,8 +124,9 @@ pub fn trained_below(folder: &Path) -> Vec<PathBuf> {
     };
     let runs = folders(&model.join(RUNS));
     for run in runs.iter().map(PathBuf::as_path).chain([folder]) {
-        if run != folder && is_record(run) {
-            found.push(run.to_owned());
+        if is_record(run) {
+            // The checkpoints beside a model are of the run that made it.
+            found.extend((run != folder).then(|| run.to_owned()));
         } else if let Some(step) = newest_step(run) {
             found.push(step);
         }
@@ -165,7 +166,10 @@ fn missing(path: &Path) -> Error {
         hint = format!("; {} has {shown}{more}", parent.display());
     }
     if path.components().any(|part| part.as_os_str() == RUNS) {
-        hint.push_str("; electra finetune makes it");
+        hint.push_str(match hint.ends_with('?') {
+            true => " If not, electra finetune makes it",
+            false => "; electra finetune makes it",
+        });
     }
     Error::Missing {
         path: path.into(),
@@ -256,6 +260,7 @@ mod tests {
         let place = place(&[
             "models/electra_large/model.bpk",
             "models/tiny/model.bpk",
+            "models/tuned/finetuning_models/rte_model_1/model.bpk",
             "models/notes/readme.txt",
         ]);
         assert_eq!(
@@ -269,6 +274,11 @@ mod tests {
         assert_eq!(
             told(&place, "model/tiny"),
             "model/tiny: there is no such file or folder (model is missing); did you mean models?"
+        );
+        assert_eq!(
+            told(&place, "models/tuned/finetuning_models/rte_model_2"),
+            "models/tuned/finetuning_models/rte_model_2: there is no such file or folder; did you mean \
+             rte_model_1? If not, electra finetune makes it"
         );
         assert_eq!(
             told(&place, "models/tiny/finetuning_models/squad_model_1"),
@@ -304,6 +314,7 @@ mod tests {
     fn a_folder_of_models_names_them() {
         let place = place(&[
             "data/models/m/model.bpk",
+            "data/models/m/checkpoint-6/model.bpk",
             "data/models/m/results/squad_results.txt",
             "data/models/m/finetuning_models/squad_model_1/model.bpk",
             "data/models/m/finetuning_models/squad_model_2/checkpoint-8/model.bpk",

@@ -141,6 +141,54 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
         ),
         (&32.into(), &64.into(), &4.into())
     );
+
+    // Its tasks are the model's, and nothing says otherwise.
+    let tuned = "models/m/finetuning_models/rte_model_1";
+    let evaluate = [
+        "evaluate",
+        "--data-dir",
+        ".",
+        "--device",
+        "cpu",
+        "--model-name",
+    ];
+    let more = ["--set", "max_eval_examples=2", "--set", "max_seq_length=32"];
+    let mut command =
+        place.electra(&[&evaluate[..], &["m", "--checkpoint", tuned], &more].concat());
+    let [_, told] = succeeds(&mut command);
+    assert!(
+        told.contains("from the model: task_names [\"rte\"]")
+            && !told.contains("task_names is not given"),
+        "{told}"
+    );
+    // A misspelt name leaves no folders.
+    let misspelt = [&evaluate[..], &["n", "--set", "task_names=rte"]].concat();
+    let refused = place.electra(&misspelt).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!place.path("models/n").exists());
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains("(./models/n is missing); ./models has m"),
+        "{told}"
+    );
+    // What a pre-trained model names as fine-tuned from it is none of its own checkpoints.
+    let ask = [
+        "ask",
+        "--device",
+        "cpu",
+        "--checkpoint",
+        "models/m",
+        "--text",
+        "a",
+    ];
+    let refused = place.electra(&ask).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains(&format!("; {tuned} was fine-tuned from it"))
+            && !told.contains("checkpoint-"),
+        "{told}"
+    );
 }
 
 #[test]
