@@ -24,6 +24,17 @@ pub(super) fn described(draft: &Draft) -> anyhow::Result<(Resolved, Option<Check
         Some(checkpoint) => describe(&checkpoint)?,
         None => None,
     };
+    described_as(draft, facts)
+}
+
+/// The complete configuration with these facts.
+///
+/// # Errors
+/// If they contradict what was given.
+pub(super) fn described_as(
+    draft: &Draft,
+    facts: Option<CheckpointFacts>,
+) -> anyhow::Result<(Resolved, Option<CheckpointFacts>)> {
     let resolved = draft.finish(facts.as_ref())?;
     for warning in &resolved.warnings {
         log::warn!("{warning}");

@@ -26,7 +26,7 @@ use crate::{
     durable_file::spare_inputs,
     eval::{results::TrialResults, taken::Taken},
     finetune::model_files,
-    model::description::describe,
+    model::description::describe_record,
     report::{Made, Report, Sections, TrainingCurve},
     step_record,
     tasks::{
@@ -103,12 +103,16 @@ pub(super) fn run(
     let model = folders
         .rev()
         .find(|folder| folder.join("config.json").is_file());
-    let mut stored = None;
-    if let Some(model) = &model {
-        take_answering(&mut draft, model, &progress)?;
-        stored = describe(model)?.map(|facts| facts.record.heads);
-    }
-    let (resolved, facts) = run_model::described(&draft)?;
+    // What the run's own model says, since the one it started from may be gone or have been replaced.
+    let (resolved, facts) = match &model {
+        Some(model) => {
+            take_answering(&mut draft, model, &progress)?;
+            run_model::described_as(&draft, describe_record(model)?)?
+        }
+        None => run_model::described(&draft)?,
+    };
+    let stored = model.as_ref().and(facts.as_ref());
+    let stored = stored.map(|facts| facts.record.heads.clone());
     let mut config = resolved.config;
     let trial = trial(given_trial, numbers, &results, config.num_trials)?
         .or_else(|| last(&config, &trials));

@@ -171,6 +171,30 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
         told.contains("(./models/n is missing); ./models has m"),
         "{told}"
     );
+    // The report is of the run's own model, whatever has become of the one that it started from.
+    fs::rename(place.path("models/m/model.bpk"), place.path("moved.bpk")).unwrap();
+    fs::rename(place.path("models/m/vocab.txt"), place.path("moved.txt")).unwrap();
+    fs::rename(place.path("models/m/config.json"), place.path("moved.json")).unwrap();
+    let report = [
+        "report",
+        "--data-dir",
+        ".",
+        "--model-name",
+        "m",
+        "--output",
+        "page.html",
+    ];
+    let [out, told] =
+        succeeds(&mut place.electra(&[&report[..], &["--set", "task_names=rte"]].concat()));
+    assert!(
+        out.contains("accuracy") && place.path("page.html").is_file(),
+        "{out}"
+    );
+    assert!(!told.contains("vocab.txt"), "{told}");
+    fs::rename(place.path("moved.bpk"), place.path("models/m/model.bpk")).unwrap();
+    fs::rename(place.path("moved.txt"), place.path("models/m/vocab.txt")).unwrap();
+    fs::rename(place.path("moved.json"), place.path("models/m/config.json")).unwrap();
+
     // What a pre-trained model names as fine-tuned from it is none of its own checkpoints.
     let ask = [
         "ask",
