@@ -28,6 +28,11 @@ impl Advice {
         )
     }
 
+    /// Whether it is about the task's description.
+    pub fn is_on_description(&self) -> bool {
+        self.by_flags.is_some()
+    }
+
     /// The advice for a task that flags describe.
     pub fn by_flags(self) -> Self {
         match self.by_flags {

@@ -59,7 +59,14 @@ impl TextFile {
         let split = of_glue.unwrap_or(task.splits_of(Split::Test)[0]);
         let mut examples = match is_plain(file) {
             true => plain(asking, file)?,
-            false => task.read_any(file, split, of_glue.is_some())?,
+            false => {
+                let read = task.read_any(file, split, of_glue.is_some());
+                // Nothing but the names of its columns describes a new table for a task of GLUE.
+                read.map_err(|error| match task.is_glue() {
+                    true => renamed(error),
+                    false => error,
+                })?
+            }
         };
         if matches!(task.labels, Labels::Range { .. }) && asking.range.is_none() {
             // It is unknown how the numbers were scaled in training.
@@ -251,8 +258,8 @@ fn renamed(missing: Error) -> Error {
             file,
             expected,
             found,
-            ..
-        } => Error::Table {
+            advice,
+        } if advice.is_on_description() => Error::Table {
             file,
             expected: format!("{expected}, or columns of the usual names"),
             found,
