@@ -133,6 +133,20 @@ mod tests {
                  learnt (--kind)"
             ]
         );
+        let label = advice(
+            r#"{"text": "a", "label": "y"}"#,
+            Kind::Classification,
+            |description| {
+                description.labels = Some(["x", "z"].map(str::to_owned).into());
+            },
+        );
+        assert_eq!(
+            label,
+            [
+                "correct it, or the labels of the task",
+                "correct it, or add the label to --labels"
+            ]
+        );
         // Neither names a description.
         let none = advice(
             r#"{"text": "a", "label": null}"#,
