@@ -277,7 +277,7 @@ pub(super) fn print_results(
     for remark in remarks(&outcome.trials, config) {
         global.progress().note(&remark);
     }
-    if !global.json && !global.quiet {
+    if !global.json && !global.quiet && !outcome.files.is_empty() {
         writeln!(out, "\nfiles:")?;
         for file in &outcome.files {
             writeln!(out, "  {}", printable(&file.display().to_string()))?;

@@ -280,6 +280,11 @@ impl Finetune<'_> {
         places::check_names(config, self.given)?;
         self.check_smoothing()?;
         let data = self.read_all()?;
+        if !config.do_train && !config.do_eval && data.test.is_empty() {
+            log::warn!(
+                "do_train and do_eval are false, and no test file is to be answered: there is nothing to do"
+            );
+        }
         let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
         if let Some(file) = self.given.replay.filter(|_| config.do_train) {
             features = features.in_order(&replay::order(file, &data.train)?);

@@ -161,6 +161,18 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
             && !told.contains("task_names is not given"),
         "{told}"
     );
+    // Neither is a run that does nothing silent.
+    let checkpoint = format!("init_checkpoint={tuned}");
+    let mut command = finetune(&place, "m");
+    for set in [checkpoint.as_str(), "do_train=false", "do_eval=false"] {
+        command.args(["--set", set]);
+    }
+    let [out, told] = succeeds(&mut command);
+    assert!(!out.contains("files:"), "{out}");
+    assert!(
+        told.contains("warning: do_train and do_eval are false"),
+        "{told}"
+    );
     // A misspelt name leaves no folders.
     let misspelt = [&evaluate[..], &["n", "--set", "task_names=rte"]].concat();
     let refused = place.electra(&misspelt).output().unwrap();
