@@ -71,11 +71,14 @@ fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
             instead: format!("--set init_checkpoint={}", quoted_path(&step)),
         });
     }
+    // As the models inside are named.
+    let plain = |path: &Path| path.strip_prefix(".").unwrap_or(path).to_owned();
+    let (folder, models) = (plain(&named), plain(&draft.models_folder()));
     let inside = models_inside(&named);
     let names = inside
         .iter()
-        .filter(|model| model.parent() == Some(named.as_path()))
-        .filter_map(|model| model.strip_prefix(draft.models_folder()).ok());
+        .filter(|model| model.parent() == Some(folder.as_path()))
+        .filter_map(|model| model.strip_prefix(&models).ok());
     let names: Vec<String> = names
         .map(|name| format!("--model-name {}", quoted_path(name)))
         .collect();

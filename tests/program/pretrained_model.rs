@@ -173,6 +173,10 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
         told.contains("warning: do_train and do_eval are false"),
         "{told}"
     );
+    let refused = finetune(&place, ".").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.ends_with("give --model-name m\n"), "{told}");
     // A misspelt name leaves no folders.
     let misspelt = [&evaluate[..], &["n", "--set", "task_names=rte"]].concat();
     let refused = place.electra(&misspelt).output().unwrap();
