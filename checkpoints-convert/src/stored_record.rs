@@ -204,6 +204,8 @@ fn check(folder: &Path, file: &Path) -> Result<(), Error> {
         "nothing there"
     } else if is_checkpoint(folder) {
         "a checkpoint that was not converted"
+    } else if folder.is_file() {
+        "a file"
     } else {
         "holds no model.bpk"
     };

@@ -190,6 +190,9 @@ fn parts_of_a_model_and_packed_ones_are_said_to_be_so() {
     let empty = tempfile::tempdir().unwrap();
     assert!(export(&folder.path().join("absent")).contains("absent: nothing there"));
     assert!(export(empty.path()).contains("holds no model.bpk"));
+    let file = empty.path().join("model.bpk");
+    fs::write(&file, "").unwrap();
+    assert!(export(&file).contains("model.bpk: a file; expected the folder of a record"));
     let model = model();
     write_safetensors(model.path(), "model.safetensors", &small());
     assert!(export(model.path()).contains("a checkpoint that was not converted"));

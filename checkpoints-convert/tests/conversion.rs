@@ -328,11 +328,21 @@ fn input_that_is_no_checkpoint_is_refused_with_what_was_expected() {
         ("file", "neither a zip archive nor part of"),
         ("empty", "no *.index file"),
         ("face", "no Hugging Face model either"),
+        (
+            "record",
+            "record: a record of this program, not a checkpoint",
+        ),
+        (
+            "record/model.bpk",
+            "model.bpk: a record of this program, not a checkpoint",
+        ),
     ];
     fs::write(folder.path().join("file"), "text").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::create_dir(folder.path().join("face")).unwrap();
     fs::write(folder.path().join("face/config.json"), "{}").unwrap();
+    fs::create_dir(folder.path().join("record")).unwrap();
+    fs::write(folder.path().join("record/model.bpk"), "").unwrap();
     for (name, expected) in cases {
         let error = inspect(&folder.path().join(name)).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(expected), "{error}");

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use checkpoints_convert::{RECORD_FILE, is_checkpoint};
 use clap::Args;
 
 use super::{
@@ -68,8 +69,10 @@ pub(super) fn run(
     } else if !is_same(checkpoint, &own) || are_of_trials(&draft) {
         draft.results_into(results_of(checkpoint), false);
     }
-    // Before the device is opened and the model read; the run itself reports all other errors.
-    if let Ok(resolved) = draft.finish(None) {
+    // Before the device is opened and the model read; the run itself reports all other errors. Without a model
+    // there are no results, and no folders are made for them.
+    let is_model = checkpoint.join(RECORD_FILE).is_file() || is_checkpoint(checkpoint);
+    if is_model && let Ok(resolved) = draft.finish(None) {
         let given = GivenFiles {
             hparams: args.run.given.file(),
             ..GivenFiles::default()

@@ -1,6 +1,7 @@
 //! `electra finetune`: the reference's `run_finetuning.py`, with its flags, folders and results.
 
 use std::{
+    cell::OnceCell,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -193,6 +194,7 @@ pub(super) fn run_draft(
         trial: course.trial,
         progress,
         memory_limits: session.memory_limits(),
+        answered_at_once: OnceCell::new(),
         stop: stop::listen(),
         ranks,
     };
@@ -275,7 +277,7 @@ pub(super) fn print_results(
     for remark in remarks(&outcome.trials, config) {
         global.progress().note(&remark);
     }
-    if !global.json && !global.quiet {
+    if !global.json && !global.quiet && !outcome.files.is_empty() {
         writeln!(out, "\nfiles:")?;
         for file in &outcome.files {
             writeln!(out, "  {}", printable(&file.display().to_string()))?;

@@ -2,7 +2,8 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use checkpoints_convert::printable;
 use clap::{Args, CommandFactory};
 
 use super::Cli;
@@ -22,15 +23,22 @@ pub struct ManArgs {
 /// # Errors
 /// If the folder or `out` cannot be written.
 pub fn run(args: &ManArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    match &args.folder {
-        None => Ok(clap_mangen::Man::new(Cli::command()).render(out)?),
-        Some(folder) => std::fs::create_dir_all(folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
-            .with_context(|| {
-                format!(
-                    "{}: the pages cannot be written; check the path and its permissions",
-                    folder.display()
-                )
-            }),
-    }
+    let Some(folder) = &args.folder else {
+        return Ok(clap_mangen::Man::new(Cli::command()).render(out)?);
+    };
+    let name = folder.to_string_lossy();
+    ensure!(
+        folder.exists() || Cli::command().find_subcommand(&*name).is_none(),
+        "{name}: expected an output folder for the pages of all commands, found the name of a command; \
+         `electra {name} --help` describes it, and for a folder of that name give ./{name}"
+    );
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .with_context(|| {
+            format!(
+                "{}: the pages cannot be written; check the path and its permissions",
+                folder.display()
+            )
+        })?;
+    Ok(writeln!(out, "pages: {}", printable(&name))?)
 }

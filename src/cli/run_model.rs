@@ -6,7 +6,7 @@ use super::model::find_model;
 use crate::{
     config::{CheckpointFacts, Config, Draft, Resolved},
     model::{
-        absent::{explain, models_inside},
+        absent::{explain, models_inside, newest_step},
         description::{describe, describe_record},
         folder::{Error, ModelFolder},
     },
@@ -24,6 +24,17 @@ pub(super) fn described(draft: &Draft) -> anyhow::Result<(Resolved, Option<Check
         Some(checkpoint) => describe(&checkpoint)?,
         None => None,
     };
+    described_as(draft, facts)
+}
+
+/// The complete configuration with these facts.
+///
+/// # Errors
+/// If they contradict what was given.
+pub(super) fn described_as(
+    draft: &Draft,
+    facts: Option<CheckpointFacts>,
+) -> anyhow::Result<(Resolved, Option<CheckpointFacts>)> {
     let resolved = draft.finish(facts.as_ref())?;
     for warning in &resolved.warnings {
         log::warn!("{warning}");
@@ -54,11 +65,20 @@ fn named_instead(draft: &Draft, checkpoint: &Path) -> Option<Error> {
     if draft.is_given("init_checkpoint") || checkpoint != named {
         return None;
     }
+    if let Some(step) = newest_step(&named) {
+        return Some(Error::Unfinished {
+            path: named,
+            instead: format!("--set init_checkpoint={}", quoted_path(&step)),
+        });
+    }
+    // As the models inside are named.
+    let plain = |path: &Path| path.strip_prefix(".").unwrap_or(path).to_owned();
+    let (folder, models) = (plain(&named), plain(&draft.models_folder()));
     let inside = models_inside(&named);
     let names = inside
         .iter()
-        .filter(|model| model.parent() == Some(named.as_path()))
-        .filter_map(|model| model.strip_prefix(draft.models_folder()).ok());
+        .filter(|model| model.parent() == Some(folder.as_path()))
+        .filter_map(|model| model.strip_prefix(&models).ok());
     let names: Vec<String> = names
         .map(|name| format!("--model-name {}", quoted_path(name)))
         .collect();

@@ -26,7 +26,7 @@ use crate::{
     durable_file::spare_inputs,
     eval::{results::TrialResults, taken::Taken},
     finetune::model_files,
-    model::description::describe,
+    model::description::describe_record,
     report::{Made, Report, Sections, TrainingCurve},
     step_record,
     tasks::{
@@ -92,7 +92,8 @@ pub(super) fn run(
     let mut draft = run.draft_of_made(None, &progress)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
-    let (numbers, trials) = trials_of(&draft, &config, &results)?;
+    let trials = trials_of(&draft, &config, &results)?;
+    let numbers = &trials.numbers;
     // num_trials may differ from the run's, and a run may have been interrupted.
     let most = config
         .num_trials
@@ -102,21 +103,25 @@ pub(super) fn run(
     let model = folders
         .rev()
         .find(|folder| folder.join("config.json").is_file());
-    let mut stored = None;
-    if let Some(model) = &model {
-        take_answering(&mut draft, model, &progress)?;
-        stored = describe(model)?.map(|facts| facts.record.heads);
-    }
-    let (resolved, facts) = run_model::described(&draft)?;
+    // What the run's own model says, since the one it started from may be gone or have been replaced.
+    let (resolved, facts) = match &model {
+        Some(model) => {
+            take_answering(&mut draft, model, &progress)?;
+            run_model::described_as(&draft, describe_record(model)?)?
+        }
+        None => run_model::described(&draft)?,
+    };
+    let stored = model.as_ref().and(facts.as_ref());
+    let stored = stored.map(|facts| facts.record.heads.clone());
     let mut config = resolved.config;
-    let trial = trial(given_trial, &numbers, &results, config.num_trials)?
-        .or_else(|| last(&config, &numbers));
+    let trial = trial(given_trial, numbers, &results, config.num_trials)?
+        .or_else(|| last(&config, &trials));
     let shown = match trial {
         Some(trial) => {
             let place = numbers.iter().position(|number| *number == trial);
-            place.and_then(|place| trials.get(place))
+            place.and_then(|place| trials.results.get(place))
         }
-        None => trials.last(),
+        None => trials.results.last(),
     };
     // The tasks that were evaluated, if not all.
     let scores = shown.iter().flat_map(|shown| &shown.tasks);
@@ -147,8 +152,8 @@ pub(super) fn run(
             Some(title) => title.clone(),
             None => format!("{} on {}", config.model_name, config.task_label()),
         },
-        trials,
-        numbers,
+        trials: trials.results,
+        numbers: trials.numbers,
         disputed,
         training: training(config.paths(), most)?,
         tasks: sections.iter().map(AsRef::as_ref).collect(),

@@ -16,13 +16,23 @@ use crate::{
     tasks::kind::task,
 };
 
-/// The figures of a run's trials and their numbers, in their order: those of its results, or those of all
-/// trials that are finished, if a process that ended one could not write it there.
+/// The trials that a report shows, in their order.
+#[derive(Debug)]
+pub(super) struct RunTrials {
+    /// Their numbers; where they are not [`known`](Self::known), a guess.
+    pub numbers: Vec<usize>,
+    pub results: Vec<TrialResults>,
+    /// Whether the list of finished trials has the same figures under these numbers.
+    pub known: bool,
+}
+
+/// The figures of a run's trials and their numbers: those of its results, or those of all trials that are
+/// finished, if a process that ended one could not write it there.
 pub(super) fn trials_of(
     draft: &Draft,
     config: &Config,
     results: &Path,
-) -> anyhow::Result<(Vec<usize>, Vec<TrialResults>)> {
+) -> anyhow::Result<RunTrials> {
     let told = match results.is_file() {
         true => read_results(results)?,
         false => Vec::new(),
@@ -38,12 +48,25 @@ pub(super) fn trials_of(
     };
     let all = finished(None)?;
     let Some(numbers) = numbers_of(&told, &all) else {
-        // The results were changed, or are of another program.
+        // The results were changed, are of another program, or a run that makes trials anew was interrupted.
+        if !all.is_empty() {
+            log::warn!(
+                "{}: expected the figures of finished trials as {} has them, found others; the page has \
+                 these, with the last answers that were written; repeat the run's own command, which ends it \
+                 and writes its results anew",
+                results.display(),
+                list.display()
+            );
+        }
         let numbers = match all.len() == told.len() {
             true => all.into_keys().collect(),
             false => (1..=told.len()).collect(),
         };
-        return Ok((numbers, told));
+        return Ok(RunTrials {
+            numbers,
+            results: told,
+            known: false,
+        });
     };
     let like = numbers.last().or_else(|| all.keys().next_back()).copied();
     let mut of_run = finished(like)?;
@@ -57,9 +80,18 @@ pub(super) fn trials_of(
             counted(of_run.len(), "trial"),
             told.len()
         );
-        return Ok(of_run.into_iter().unzip());
+        let (numbers, results) = of_run.into_iter().unzip();
+        return Ok(RunTrials {
+            numbers,
+            results,
+            known: true,
+        });
     }
-    Ok((numbers, told))
+    Ok(RunTrials {
+        numbers,
+        results: told,
+        known: true,
+    })
 }
 
 /// How many trials the run was to have: as many as are given, or as the first of these trials says whose
@@ -75,10 +107,10 @@ fn planned(draft: &Draft, config: &Config, mut trials: impl Iterator<Item = usiz
     told.map_or(config.num_trials, |told| told as usize)
 }
 
-/// The last trial of several, if its answers are there under its number: those without a number are another's
-/// where the process that ended it could not write them.
-pub(super) fn last(config: &Config, numbers: &[usize]) -> Option<usize> {
-    let last = *numbers.last()?;
+/// The last trial of several, if its number is known and its answers are there under it: those without a
+/// number are another's where the process that ended it could not write them.
+pub(super) fn last(config: &Config, trials: &RunTrials) -> Option<usize> {
+    let last = *trials.numbers.last().filter(|_| trials.known)?;
     let mut tasks = config.task_names.iter();
     let is_there = tasks.all(|name| {
         let files = task(name, config).result_files(config.paths());

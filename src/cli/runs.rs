@@ -43,7 +43,17 @@ pub(super) fn run(args: &RunsArgs, global: &GlobalArgs, out: &mut dyn Write) -> 
     for (_, reason) in &list.unreadable {
         log::warn!("not listed: {reason}");
     }
-    if list.runs.is_empty() && list.unreadable.is_empty() {
+    if let [first, rest @ ..] = list.pretraining.as_slice() {
+        let more = match rest.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        global.progress().note(&format!(
+            "pre-training runs are not listed: {}{more}; electra report RUN shows one",
+            first.display()
+        ));
+    }
+    if list.runs.is_empty() && list.unreadable.is_empty() && list.pretraining.is_empty() {
         log::warn!(
             "{}: no run found below it; fine-tuning writes the folder of each trial, with train_log.jsonl, \
              to DIR/models/NAME/finetuning_models or to model_dir",
@@ -226,8 +236,11 @@ fn told(list: &RunList) -> Value {
     let unreadable = list.unreadable.iter();
     let unreadable = unreadable
         .map(|(path, reason)| json!({"path": path.display().to_string(), "reason": reason}));
+    let pretraining = list.pretraining.iter();
+    let pretraining = pretraining.map(|run| run.display().to_string());
     json!({
         "runs": runs.collect::<Vec<_>>(),
         "unreadable": unreadable.collect::<Vec<_>>(),
+        "pretraining": pretraining.collect::<Vec<_>>(),
     })
 }

@@ -81,7 +81,7 @@ pub(super) fn run(
     let list = RunList {
         // Another process may be about to create the folder.
         runs: runs.filter_map(|run| Some(run.ok()?.0)).collect(),
-        unreadable: Vec::new(),
+        ..RunList::default()
     };
     match global.json {
         true => print_json(&list, out)?,

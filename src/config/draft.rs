@@ -132,12 +132,7 @@ impl Draft {
                 // Reports a misspelt key, task_names included, by its own name.
                 let mut usual = Config::defaults();
                 usual.apply(&given)?;
-                let tasks = usual.task_names;
-                warnings.push(format!(
-                    "task_names is not given: {}, as in the reference",
-                    tasks.join(", ")
-                ));
-                tasks
+                usual.task_names
             }
         };
         let archive = config.model_archive();
@@ -251,6 +246,13 @@ impl Draft {
     pub fn finish(&self, checkpoint: Option<&CheckpointFacts>) -> Result<Resolved, Error> {
         let mut config = self.config.clone();
         let (mut warnings, mut notes) = (self.warnings.clone(), Vec::new());
+        // They may have been taken from the model since.
+        if !self.is_given("task_names") {
+            warnings.push(format!(
+                "task_names is not given: {}, as in the reference",
+                config.task_names.join(", ")
+            ));
+        }
         if let Some(checkpoint) = checkpoint
             && !self.is_given("model_size")
             && !config.debug

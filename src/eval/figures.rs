@@ -8,6 +8,11 @@ pub fn is_loss(key: &str) -> bool {
     ["loss", "mse"].contains(&key)
 }
 
+/// A formatted number with a minus sign in place of a hyphen, as tables and sentences have it.
+pub fn with_minus(number: &str) -> String {
+    number.replace('-', "\u{2212}")
+}
+
 /// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Figure {

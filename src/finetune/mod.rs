@@ -30,7 +30,10 @@ mod trial;
 pub mod trial_folder;
 mod trials;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use indicatif::HumanCount;
@@ -200,6 +203,8 @@ pub struct Finetune<'a> {
     pub trial: Option<usize>,
     pub progress: &'a Progress,
     pub memory_limits: MemoryLimits,
+    /// How many rows an evaluation computes at once; empty before the first one.
+    pub answered_at_once: OnceCell<usize>,
     /// Set from outside to end training after a step, with a checkpoint.
     pub stop: &'a Stop,
     /// Those that train together.
@@ -275,6 +280,11 @@ impl Finetune<'_> {
         places::check_names(config, self.given)?;
         self.check_smoothing()?;
         let data = self.read_all()?;
+        if !config.do_train && !config.do_eval && data.test.is_empty() {
+            log::warn!(
+                "do_train and do_eval are false, and no test file is to be answered: there is nothing to do"
+            );
+        }
         let mut features = FeatureSet::of_rows(data.train.iter().map(|file| file.rows()));
         if let Some(file) = self.given.replay.filter(|_| config.do_train) {
             features = features.in_order(&replay::order(file, &data.train)?);

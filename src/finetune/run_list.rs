@@ -11,6 +11,7 @@ use super::{
     made_run::MadeRun,
     trial_folder::{Error, TrialFolder, is_trial},
 };
+use crate::pretrain::step_log;
 
 /// Suffix of a list of finished trials, which is beside the folders of the run.
 const LEDGER: &str = "_trials.json";
@@ -21,6 +22,8 @@ pub struct RunList {
     pub runs: Vec<MadeRun>,
     /// Folders and files that cannot be read, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
+    /// Folders of pre-training runs, which have no task and are not listed.
+    pub pretraining: Vec<PathBuf>,
 }
 
 impl RunList {
@@ -61,6 +64,8 @@ impl RunList {
                         let name = entry.file_name();
                         if name.to_string_lossy().ends_with(LEDGER) {
                             ledgers.push(path);
+                        } else if name == step_log::FILE {
+                            list.pretraining.push(place.clone());
                         }
                     }
                     Ok(_) => {}
@@ -105,6 +110,7 @@ impl RunList {
             key(a).cmp(&key(b))
         });
         list.unreadable.sort();
+        list.pretraining.sort();
         Ok(list)
     }
 

@@ -171,8 +171,14 @@ impl Finetune<'_> {
     }
 
     /// Returns how many rows are evaluated at once within the memory budget, in addition to what training
-    /// holds.
+    /// holds. Every evaluation of a run asks for it, and the first one tells it.
     pub(super) fn answered_at_once(&self) -> usize {
+        *self
+            .answered_at_once
+            .get_or_init(|| self.rows_within_budget())
+    }
+
+    fn rows_within_budget(&self) -> usize {
         let config = self.config;
         let usual = config.predict_batch_size;
         let Some(budget) = self.memory_limits.budget else {

@@ -41,6 +41,14 @@ pub fn explain(path: &Path) -> Error {
         };
     }
     let mut found = trained_below(path);
+    if let [only] = found.as_slice()
+        && newest_step(path).as_ref() == Some(only)
+    {
+        return Error::Unfinished {
+            path: path.into(),
+            instead: listed(&found),
+        };
+    }
     if found.is_empty() {
         found = models_inside(path);
     }
@@ -116,8 +124,9 @@ pub fn trained_below(folder: &Path) -> Vec<PathBuf> {
     };
     let runs = folders(&model.join(RUNS));
     for run in runs.iter().map(PathBuf::as_path).chain([folder]) {
-        if run != folder && is_record(run) {
-            found.push(run.to_owned());
+        if is_record(run) {
+            // The checkpoints beside a model are of the run that made it.
+            found.extend((run != folder).then(|| run.to_owned()));
         } else if let Some(step) = newest_step(run) {
             found.push(step);
         }
@@ -157,7 +166,10 @@ fn missing(path: &Path) -> Error {
         hint = format!("; {} has {shown}{more}", parent.display());
     }
     if path.components().any(|part| part.as_os_str() == RUNS) {
-        hint.push_str("; electra finetune makes it");
+        hint.push_str(match hint.ends_with('?') {
+            true => " If not, electra finetune makes it",
+            false => "; electra finetune makes it",
+        });
     }
     Error::Missing {
         path: path.into(),
@@ -202,7 +214,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn newest_step(run: &Path) -> Option<PathBuf> {
+/// The newest checkpoint of the run in a folder.
+pub fn newest_step(run: &Path) -> Option<PathBuf> {
     let steps = folders(run).into_iter().filter_map(|path| {
         let step = name_of(&path)?
             .strip_prefix("checkpoint-")?
@@ -247,6 +260,7 @@ mod tests {
         let place = place(&[
             "models/electra_large/model.bpk",
             "models/tiny/model.bpk",
+            "models/tuned/finetuning_models/rte_model_1/model.bpk",
             "models/notes/readme.txt",
         ]);
         assert_eq!(
@@ -260,6 +274,11 @@ mod tests {
         assert_eq!(
             told(&place, "model/tiny"),
             "model/tiny: there is no such file or folder (model is missing); did you mean models?"
+        );
+        assert_eq!(
+            told(&place, "models/tuned/finetuning_models/rte_model_2"),
+            "models/tuned/finetuning_models/rte_model_2: there is no such file or folder; did you mean \
+             rte_model_1? If not, electra finetune makes it"
         );
         assert_eq!(
             told(&place, "models/tiny/finetuning_models/squad_model_1"),
@@ -278,10 +297,12 @@ mod tests {
             "other/file",
         ]);
         let runs = "data/models/m/finetuning_models/";
-        let message = told(&place, &format!("{runs}squad_model_1"));
-        assert!(
-            message.contains(&format!("give {runs}squad_model_1/checkpoint-16")),
-            "{message}"
+        assert_eq!(
+            told(&place, &format!("{runs}squad_model_1")),
+            format!(
+                "{runs}squad_model_1: the run that trains this model has not ended, so there is no model \
+                 yet; repeat the run's command to end it, or give {runs}squad_model_1/checkpoint-16"
+            )
         );
         let message = told(&place, "data/models/m");
         let both = format!("{runs}squad_model_1/checkpoint-16, {runs}squad_model_2");
@@ -293,6 +314,7 @@ mod tests {
     fn a_folder_of_models_names_them() {
         let place = place(&[
             "data/models/m/model.bpk",
+            "data/models/m/checkpoint-6/model.bpk",
             "data/models/m/results/squad_results.txt",
             "data/models/m/finetuning_models/squad_model_1/model.bpk",
             "data/models/m/finetuning_models/squad_model_2/checkpoint-8/model.bpk",

@@ -96,6 +96,17 @@ pub fn describe_record(path: &Path) -> Result<Option<CheckpointFacts>, Error> {
         false => None,
     };
     let Some(said) = said else {
+        // Hyper-parameters describe a network to fine-tune, but not one that pre-training has made.
+        let state = json(&path.join("state.json"));
+        if state["hparams"]["pretraining"].is_object() {
+            let number = |key: &str| state[key].as_u64().unwrap_or_default();
+            return Err(Error::Undescribed {
+                path: path.into(),
+                step: number("step"),
+                steps: number("steps"),
+                config: file,
+            });
+        }
         log::warn!(
             "{}: missing; without it only hyper-parameters describe the model beside it",
             file.display()
@@ -144,4 +155,57 @@ fn of_hparams(mut hparams: Map<String, Value>, file: &Path) -> Result<RecordConf
 fn json(file: &Path) -> Value {
     let text = std::fs::read(file).unwrap_or_default();
     serde_json::from_slice(checkpoints_convert::without_mark(&text)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_of_pre_training_is_described_by_its_run_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let step = folder.path().join("checkpoint-4");
+        fs::create_dir(&step).unwrap();
+        fs::write(step.join("model.bpk"), "").unwrap();
+        let state = |hparams: &str| {
+            let state = format!(r#"{{"step": 4, "steps": 6, "hparams": {hparams}}}"#);
+            fs::write(step.join("state.json"), state).unwrap();
+        };
+        state(r#"{"learning_rate": 1e-4}"#);
+        // Hyper-parameters describe the model of a fine-tuning run.
+        assert!(describe(&step).unwrap().is_none());
+
+        state(r#"{"pretraining": {"learning_rate": 1e-4}}"#);
+        let message = describe(&step).unwrap_err().to_string();
+        let config = folder.path().join("config.json");
+        assert_eq!(
+            message,
+            format!(
+                "{}: a checkpoint of pre-training at step 4 of 6, expected {} in its run's folder, which \
+                 describes the model, found none; repeat the run's electra pretrain command, which writes the \
+                 file as it starts, or copy the config.json and vocab.txt of a run with the same sizes and \
+                 vocabulary there",
+                step.display(),
+                config.display()
+            )
+        );
+
+        let described = serde_json::json!({
+            "do_lower_case": false,
+            "model": {
+                "vocab_size": 9, "embedding_size": 8, "hidden_size": 8, "num_hidden_layers": 1,
+                "num_attention_heads": 1, "intermediate_size": 8, "max_position_embeddings": 16,
+                "type_vocab_size": 2,
+            },
+        });
+        fs::write(&config, described.to_string()).unwrap();
+        fs::write(folder.path().join("vocab.txt"), "[PAD]\n").unwrap();
+        let facts = describe(&step).unwrap().unwrap();
+        assert_eq!((facts.file, facts.record.do_lower_case), (config, false));
+        let vocabulary = facts.vocabulary.unwrap();
+        assert_eq!(vocabulary.file, folder.path().join("vocab.txt"));
+        assert_eq!(vocabulary.bytes, b"[PAD]\n");
+    }
 }

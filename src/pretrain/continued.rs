@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use checkpoints_convert::pretraining_path;
+use checkpoints_convert::{RECORD_FILE, pretraining_path};
 use serde_json::{Map, Value, json};
 
 use super::model_files::{Error, GENERATOR_FILE};
 use crate::{
     config::{ModelSize, Vocabulary},
-    model::{description::describe, record},
+    model::{absent::explain, description::describe, folder, record},
 };
 
 /// What a run takes from the checkpoint that it continues from.
@@ -29,7 +29,10 @@ impl Continued {
     /// If there is no model, or it lacks its generator.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let Some(facts) = describe(path)? else {
-            return Err(Error::NoModel { path: path.into() });
+            return Err(match explain(path) {
+                error @ folder::Error::Unfinished { .. } => error.into(),
+                _ => Error::NoModel { path: path.into() },
+            });
         };
         let shape = &facts.record.model;
         let generator = Generator::of(&shapes(path)?)
@@ -65,15 +68,19 @@ impl Continued {
 
 /// The shapes of the parameters of the generator and of the heads, by name.
 fn shapes(path: &Path) -> Result<BTreeMap<String, Vec<usize>>, Error> {
+    let of_record = |file: &Path| -> Result<_, Error> {
+        let tensors = record::open(file)?.tensors.into_iter();
+        Ok(tensors
+            .map(|(name, it)| (name, it.shape.to_vec()))
+            .collect())
+    };
     let beside = path.join(GENERATOR_FILE);
     if beside.is_file() {
-        let tensors = record::open(&beside)?.tensors.into_iter();
-        return Ok(tensors
-            .map(|(name, it)| (name, it.shape.to_vec()))
-            .collect());
+        return of_record(&beside);
     }
     if !checkpoints_convert::is_checkpoint(path) {
-        return Ok(BTreeMap::new());
+        // A run's checkpoint has all networks in one record.
+        return of_record(&path.join(RECORD_FILE));
     }
     let inspected = checkpoints_convert::inspect(path).map_err(|source| Error::Convert {
         path: path.into(),

@@ -29,6 +29,13 @@ pub use checkpoints_convert::GENERATOR_FILE;
 /// Prefix of the parameters that fine-tuning starts from.
 const ENCODER: &str = "electra.";
 
+/// How the names of the other parameters start.
+const BESIDE_ENCODER: [&str; 3] = [
+    "generator",
+    "discriminator_predictions.",
+    "cloze_predictions.",
+];
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -68,16 +75,11 @@ pub struct Letters {
     pub strip_accents: Option<bool>,
 }
 
-/// Writes a pre-trained model; `model.bpk` comes last.
+/// Writes `config.json` and `vocab.txt`, which describe a run's checkpoints and its model.
 ///
 /// # Errors
-/// If a file cannot be written, or the device fails.
-pub fn save(
-    networks: &Networks,
-    config: &PretrainConfig,
-    letters: Letters,
-    model_dir: &Path,
-) -> Result<(), Error> {
+/// If the vocabulary cannot be read or a file cannot be written.
+pub fn describe(config: &PretrainConfig, letters: Letters, model_dir: &Path) -> Result<(), Error> {
     let path = model_dir.join(CONFIG_FILE);
     let mut described = serde_json::to_value(RecordConfig {
         model: shape(&config.discriminator()),
@@ -95,7 +97,20 @@ pub fn save(
         |source| Error::Io { path, source }
     };
     let vocabulary = std::fs::read(&config.vocab_file).map_err(io(&config.vocab_file))?;
-    write_whole(&to, |out| out.write_all(&vocabulary)).map_err(io(&to))?;
+    write_whole(&to, |out| out.write_all(&vocabulary)).map_err(io(&to))
+}
+
+/// Writes a pre-trained model; `model.bpk` comes last.
+///
+/// # Errors
+/// If a file cannot be written, or the device fails.
+pub fn save(
+    networks: &Networks,
+    config: &PretrainConfig,
+    letters: Letters,
+    model_dir: &Path,
+) -> Result<(), Error> {
+    describe(config, letters, model_dir)?;
     let (mut encoder, mut others) = (Vec::new(), Vec::new());
     for_each_parameter(networks, &[], |parameter| {
         let tensor = stored_tensor(parameter.name, parameter.shape, parameter.value);
@@ -136,9 +151,17 @@ pub fn open(path: &Path, scratch: &Path, progress: &Progress) -> Result<StoredPa
             0 => return Err(Error::NoGenerator { path: path.into() }),
             _ => scratch.into(),
         }
+    } else if stored.tensors.keys().any(|name| is_beside_encoder(name)) {
+        // A run's checkpoint has all networks in one record.
+        return Ok(stored);
     } else {
         return Err(Error::NoGenerator { path: path.into() });
     };
     stored.join(record::open(&generator)?);
     Ok(stored)
+}
+
+/// Whether a parameter is the generator's or a pre-training head's.
+fn is_beside_encoder(name: &str) -> bool {
+    BESIDE_ENCODER.iter().any(|start| name.starts_with(start))
 }

@@ -83,6 +83,13 @@ impl RecordedMasks {
             });
             steps.push(masked.collect::<Result<_, _>>()?);
         }
+        // A run without a step would leave the initial weights as its model.
+        if steps.is_empty() {
+            return Err(broken(
+                masks,
+                "expected a line for each step, found none".to_owned(),
+            ));
+        }
         Ok(Self { steps })
     }
 }

@@ -152,6 +152,8 @@ impl Pretraining<'_> {
         let mut log = StepLog::resume(model_dir, step, &mut note)
             .map_err(io_of(model_dir.join(step_log::FILE), "opening"))?;
         self.origin(config, steps).write(model_dir)?;
+        // Makes checkpoints usable before the run ends.
+        model_files::describe(config, self.letters, model_dir)?;
         let mut memory = PeakMemory::new(self.device);
         let mut symptoms = Symptoms::new(config);
         let mut saver = self.saver(model_dir, &hparams, &networks, &adam, steps);

@@ -11,6 +11,7 @@ pub mod lesson;
 mod own_folder;
 
 use std::{
+    cell::OnceCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -145,6 +146,7 @@ pub fn run(quickstart: &Quickstart<'_>) -> Result<Outcome, Error> {
             trial: None,
             progress,
             memory_limits,
+            answered_at_once: OnceCell::new(),
             stop,
             ranks: &Ranks::alone(),
         };

@@ -16,7 +16,7 @@ use crate::{
     eval::{
         bootstrap::Bootstrap,
         comparison::{ComparedFigure, TaskComparison},
-        figures::is_loss,
+        figures::{is_loss, with_minus},
         json_file::write_text,
     },
 };
@@ -304,7 +304,7 @@ pub fn percent(share: f64) -> String {
 
 /// Formats a metric's value: with more digits if all are small, as losses are.
 pub fn shown(figure: &ComparedFigure, value: f64) -> String {
-    format!("{value:.*}", digits(figure))
+    with_minus(&format!("{value:.*}", digits(figure)))
 }
 
 /// Formats a difference of values with its sign.
@@ -312,7 +312,7 @@ pub fn signed(figure: &ComparedFigure, value: f64) -> String {
     let text = format!("{value:+.*}", digits(figure));
     // A difference that rounds to zero has no sign.
     match text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) || !value.is_finite() {
-        true => text.replace('-', "−"),
+        true => with_minus(&text),
         false => text.replace(['+', '-'], ""),
     }
 }
@@ -352,6 +352,20 @@ fn digits(figure: &ComparedFigure) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_a_minus_sign_in_every_column() {
+        let figure = ComparedFigure {
+            key: "mcc".to_owned(),
+            values: [-13.3333, -0.001],
+            interval: None,
+        };
+        assert_eq!(shown(&figure, figure.values[0]), "−13.33");
+        assert_eq!(signed(&figure, -13.3333), "−13.33");
+        assert_eq!(signed(&figure, figure.difference()), "+13.33");
+        assert_eq!(signed(&figure, figure.values[1]), "0.00");
+        assert_eq!(shown(&figure, f64::NAN), "NaN");
+    }
 
     #[test]
     fn of_a_loss_alone_less_is_better() {

@@ -5,7 +5,11 @@ use maud::{Markup, html};
 use super::{Report, Sections};
 use crate::{
     counted::counted,
-    eval::{figures::Scores, results::TrialResults, taken::Taken},
+    eval::{
+        figures::{Scores, with_minus},
+        results::TrialResults,
+        taken::Taken,
+    },
 };
 
 /// Most trials with a column of their own; with more, mean and standard deviation are more useful.
@@ -103,13 +107,13 @@ fn row(key: &str, scores: &[&Scores], own: &[&Scores], sections: Option<&dyn Sec
 }
 
 fn shown(key: &str, value: f64) -> String {
-    if key.ends_with("total") || key.starts_with("examples") {
+    with_minus(&if key.ends_with("total") || key.starts_with("examples") {
         format!("{value:.0}")
     } else if key.ends_with("thresh") {
         format!("{value:.4}")
     } else {
         format!("{value:.2}")
-    }
+    })
 }
 
 /// Returns mean and sample standard deviation (over n − 1; 0 for a single value).

@@ -3,19 +3,19 @@
 //! It is kept with the files, in `D/finetuning_data/<task>/`. Unknown keys are rejected, so that a
 //! misspelt one is not ignored.
 
+mod check;
+mod error;
 mod files;
 
+pub use error::Error;
 pub use files::OTHER_NAMES_OF_DEV;
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::data::{self, source::read_text};
+use crate::data::source::read_text;
 
 /// Name of the description file in the folder of the task's data.
 pub const FILE: &str = "task.json";
@@ -111,65 +111,6 @@ pub struct Files {
     pub train: Option<String>,
     pub dev: Option<String>,
     pub test: Option<String>,
-}
-
-/// What can be wrong with a description or its files.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Data(#[from] data::Error),
-
-    #[error(
-        "{file}: line {line}, column {column}: {problem}; a task is described like this: {{\"kind\": \
-         \"classification\", \"text\": \"sentence\", \"label\": \"label\"}}"
-    )]
-    Json {
-        file: String,
-        line: usize,
-        column: usize,
-        problem: String,
-    },
-
-    #[error("{file}: there is no key {key:?}; did you mean {nearest:?}? It may have {known}")]
-    UnknownKey {
-        file: String,
-        key: String,
-        nearest: String,
-        known: String,
-    },
-
-    #[error("{file}: {key}: expected {expected}, found {found}; {advice}")]
-    Value {
-        file: String,
-        key: &'static str,
-        expected: &'static str,
-        found: String,
-        advice: &'static str,
-    },
-
-    #[error(
-        "{}: expected a file {split}.{} (or one packed with gzip), found {found}; {advice}",
-        folder.display(), extensions.join(&format!(", {split}."))
-    )]
-    NoFile {
-        folder: PathBuf,
-        split: &'static str,
-        extensions: &'static [&'static str],
-        found: String,
-        advice: String,
-    },
-
-    #[error(
-        "{}: expected one file for {split}, found {found}; remove all but one, or name it in {FILE}: \
-         \"files\": {{\"{split}\": {first:?}}}",
-        folder.display()
-    )]
-    SeveralFiles {
-        folder: PathBuf,
-        split: &'static str,
-        found: String,
-        first: String,
-    },
 }
 
 impl Description {
@@ -274,119 +215,6 @@ impl Description {
         let file = format!("config.json of the model, heads.{task}.columns");
         Self::parse(&Value::Object(described).to_string(), &file)
     }
-
-    /// Rejects keys that do not go together.
-    fn check(&self, file: &str) -> Result<(), Error> {
-        let wrong = self
-            .wrong_labels()
-            .or_else(|| self.wrong_range())
-            .or_else(|| self.wrong_column());
-        match wrong {
-            None => Ok(()),
-            Some(Wrong {
-                key,
-                expected,
-                found,
-                advice,
-            }) => Err(Error::Value {
-                file: file.to_owned(),
-                key,
-                expected,
-                found,
-                advice,
-            }),
-        }
-    }
-
-    fn wrong_labels(&self) -> Option<Wrong> {
-        let labels = self.labels.as_ref()?;
-        let found = format!("{labels:?}");
-        if self.kind == Kind::Regression {
-            return Some(Wrong {
-                key: "labels",
-                expected: "none, of a regression",
-                found,
-                advice: "leave it out, or make the kind classification",
-            });
-        }
-        let blank = labels
-            .iter()
-            .any(|label| label.trim() != label || label.is_empty());
-        let distinct: BTreeSet<&String> = labels.iter().collect();
-        (labels.len() < 2 || blank || distinct.len() < labels.len()).then_some(Wrong {
-            key: "labels",
-            expected: "at least two different names without blanks around them",
-            found,
-            advice: "give every label once, or leave the key out to take the train file's",
-        })
-    }
-
-    fn wrong_range(&self) -> Option<Wrong> {
-        let [min, max] = self.range?;
-        let found = format!("[{min}, {max}]");
-        if self.kind != Kind::Regression {
-            return Some(Wrong {
-                key: "range",
-                expected: "none, but of a regression",
-                found,
-                advice: "leave it out, or make the kind regression",
-            });
-        }
-        let usable = min < max && (max - min).is_finite();
-        (!usable).then_some(Wrong {
-            key: "range",
-            expected: "two numbers, the first the smaller",
-            found,
-            advice: "give the least value first",
-        })
-    }
-
-    fn wrong_column(&self) -> Option<Wrong> {
-        if let (Kind::Tagging, Some(column)) = (self.kind, &self.text_b) {
-            return Some(Wrong {
-                key: "text_b",
-                expected: "none, of a tagging task",
-                found: column.to_string(),
-                advice: "leave it out: tags stand at the words of one text",
-            });
-        }
-        let columns = [
-            ("text", &self.text),
-            ("text_b", &self.text_b),
-            ("label", &self.label),
-            ("id", &self.id),
-        ];
-        let mut given = columns
-            .iter()
-            .enumerate()
-            .filter_map(|(place, (key, column))| Some((place, *key, column.as_ref()?)));
-        given.find_map(|(place, key, column)| {
-            let mut before = columns[..place].iter();
-            if before.any(|(_, other)| other.as_ref() == Some(column)) {
-                return Some(Wrong {
-                    key,
-                    expected: "a column of its own",
-                    found: format!("{column}, which another key has"),
-                    advice: "name another column, or leave the key out",
-                });
-            }
-            let named = matches!(column, Column::Name(_));
-            (self.header == Some(false) && named).then(|| Wrong {
-                key,
-                expected: "a number, of a table without a header",
-                found: column.to_string(),
-                advice: "give the column's number, or leave \"header\": false out",
-            })
-        })
-    }
-}
-
-/// What is wrong with a key.
-struct Wrong {
-    key: &'static str,
-    expected: &'static str,
-    found: String,
-    advice: &'static str,
 }
 
 /// Rejects an unknown key, and suggests the most similar known one.

@@ -502,6 +502,16 @@ fn what_cannot_be_asked_is_refused_with_what_to_give() {
             "rte",
             &["n.csv", "NUL"],
         ),
+        (
+            "c.csv",
+            "body\nAn oak\n",
+            "rte",
+            &[
+                "c.csv",
+                "or columns of the usual names",
+                "call the file's columns text",
+            ],
+        ),
         ("r.tsv.xyz", "", "rte", &["r.tsv.xyz", ".csv"]),
     ] {
         let path = write(name, text);

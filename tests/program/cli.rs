@@ -203,6 +203,7 @@ fn manual_pages_are_written_for_every_command() {
     let pages = folder.path().join("man1");
     let output = electra(&["man", pages.to_str().unwrap()], &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), format!("pages: {}\n", pages.display()));
     let page = std::fs::read_to_string(pages.join("electra-finetune.1")).unwrap();
     assert!(page.contains("memory\\-budget"), "{page}");
     assert!(pages.join("electra-score.1").exists());
@@ -212,6 +213,15 @@ fn manual_pages_are_written_for_every_command() {
     std::fs::write(&file, "").unwrap();
     let refused = electra(&["man", file.join("x").to_str().unwrap()], &[]);
     assert_eq!(refused.status.code(), Some(2));
+    let refused = electra(&["man", "finetune"], &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("finetune: expected an output folder")
+            && stderr(&refused).contains("`electra finetune --help` describes it"),
+        "{}",
+        stderr(&refused)
+    );
+    assert!(!std::path::Path::new("finetune").exists());
 }
 
 #[test]

@@ -154,6 +154,11 @@ fn runs_are_listed_with_what_differs_among_them() {
     let (renamed, _) = laid.begin("named", &json!({}));
     fs::rename(&renamed, renamed.with_file_name("best_so_far")).unwrap();
     fs::write(laid.folder().join("tries/gone_trials.json"), "{}").unwrap();
+    for pretrained in ["one", "two"] {
+        let folder = laid.folder().join("tries").join(pretrained);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("pretrain_log.jsonl"), "").unwrap();
+    }
     let before = files(laid.folder());
     let (out, told) = succeed(laid.folder(), &["runs", "."]);
     let rows: Vec<Vec<&str>> = out
@@ -197,6 +202,7 @@ fn runs_are_listed_with_what_differs_among_them() {
         "warning: not listed: ",
         "lost_1/config.json: missing",
         "gone_trials.json",
+        "pre-training runs are not listed: ./tries/one and 1 more; electra report RUN shows one",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -211,6 +217,7 @@ fn runs_are_listed_with_what_differs_among_them() {
         json!({"trial": 1, "state": "unfinished", "steps": 12})
     );
     assert_eq!(listed["unreadable"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["pretraining"], json!(["./tries/one", "./tries/two"]));
     assert!(files(laid.folder()) == before, "something was written");
     let message = refuse(laid.folder(), &["runs", "nothing"]);
     assert!(message.contains("nothing: reading failed"), "{message}");

@@ -245,3 +245,18 @@ fn a_recorded_run_is_followed() {
         }
     }
 }
+
+#[test]
+fn a_record_without_a_step_is_refused() {
+    let place = Place::new();
+    fs::write(place.path("none.jsonl"), "").unwrap();
+    let mut run = place.pretrain("m", &[]);
+    let run = run.args(["--replay", "none.jsonl"]);
+    let examples = unpacked(&place, "data/examples.64.jsonl");
+    let message = fails(run.arg("--replay-examples").arg(examples));
+    assert!(
+        message.contains("none.jsonl: expected a line for each step, found none"),
+        "{message}"
+    );
+    assert!(!place.path("models/m").exists());
+}

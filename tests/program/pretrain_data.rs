@@ -113,6 +113,16 @@ fn examples_are_written_as_lines() {
         "{shown}"
     );
     assert!(shown.contains("3 examples written to x.jsonl"), "{shown}");
+    // As a shell expands a pattern.
+    let one = |number: usize| {
+        golden("pretrain/tfrecords").join(format!("pretrain_data.tfrecord-{number}-of-4"))
+    };
+    let several = (0..4).map(one);
+    let mut command = electra(folder.path());
+    command.args(["data", "examples"]).args(several);
+    let output = succeeds(command.args(["--vocab", &vocab]));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("75 examples in 4 files"), "{shown}");
     let lines = fs::read_to_string(folder.path().join("x.jsonl")).unwrap();
     let lines: Vec<Value> = lines
         .lines()

@@ -5,7 +5,8 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use checkpoints_convert::pack;
@@ -31,7 +32,11 @@ impl Place {
     }
 
     fn pretrain(&self) -> Command {
-        let pretrain = ["pretrain", "--data-dir", ".", "--model-name", "m"];
+        self.pretrain_as("m")
+    }
+
+    fn pretrain_as(&self, name: &str) -> Command {
+        let pretrain = ["pretrain", "--data-dir", ".", "--model-name", name];
         let mut command = self.electra(&pretrain);
         command.args(["--device", "cpu"]);
         for set in [
@@ -94,15 +99,14 @@ fn values(file: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-#[test]
-fn a_pre_trained_model_is_fine_tuned_under_its_name() {
-    let place = Place::new();
+/// Fine-tunes a model on a few examples of RTE.
+fn finetune(place: &Place, name: &str) -> Command {
     let rte = place.path("finetuning_data/rte");
     fs::create_dir_all(&rte).unwrap();
     for file in ["train.tsv", "dev.tsv"] {
         fs::copy(golden(&format!("glue/rte/{file}")), rte.join(file)).unwrap();
     }
-    let finetune = ["finetune", "--data-dir", ".", "--model-name", "m"];
+    let finetune = ["finetune", "--data-dir", ".", "--model-name", name];
     let mut command = place.electra(&finetune);
     command.args(["--device", "cpu"]);
     for set in [
@@ -115,7 +119,13 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
     ] {
         command.args(["--set", set]);
     }
-    let [_, told] = succeeds(&mut command);
+    command
+}
+
+#[test]
+fn a_pre_trained_model_is_fine_tuned_under_its_name() {
+    let place = Place::new();
+    let [_, told] = succeeds(&mut finetune(&place, "m"));
     // Embeddings 5, their projection 2, two layers of 16; the task's head is new.
     assert!(
         told.contains("parameters: 39 loaded, 2 new, 0 in the checkpoint unused"),
@@ -130,6 +140,184 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
             &model["num_attention_heads"]
         ),
         (&32.into(), &64.into(), &4.into())
+    );
+
+    // Its tasks are the model's, and nothing says otherwise.
+    let tuned = "models/m/finetuning_models/rte_model_1";
+    let evaluate = [
+        "evaluate",
+        "--data-dir",
+        ".",
+        "--device",
+        "cpu",
+        "--model-name",
+    ];
+    let more = ["--set", "max_eval_examples=2", "--set", "max_seq_length=32"];
+    let mut command =
+        place.electra(&[&evaluate[..], &["m", "--checkpoint", tuned], &more].concat());
+    let [_, told] = succeeds(&mut command);
+    assert!(
+        told.contains("from the model: task_names [\"rte\"]")
+            && !told.contains("task_names is not given"),
+        "{told}"
+    );
+    // Neither is a run that does nothing silent.
+    let checkpoint = format!("init_checkpoint={tuned}");
+    let mut command = finetune(&place, "m");
+    for set in [checkpoint.as_str(), "do_train=false", "do_eval=false"] {
+        command.args(["--set", set]);
+    }
+    let [out, told] = succeeds(&mut command);
+    assert!(!out.contains("files:"), "{out}");
+    assert!(
+        told.contains("warning: do_train and do_eval are false"),
+        "{told}"
+    );
+    let refused = finetune(&place, ".").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.ends_with("give --model-name m\n"), "{told}");
+    // A misspelt name leaves no folders.
+    let misspelt = [&evaluate[..], &["n", "--set", "task_names=rte"]].concat();
+    let refused = place.electra(&misspelt).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!place.path("models/n").exists());
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains("(./models/n is missing); ./models has m"),
+        "{told}"
+    );
+    // The report is of the run's own model, whatever has become of the one that it started from.
+    fs::rename(place.path("models/m/model.bpk"), place.path("moved.bpk")).unwrap();
+    fs::rename(place.path("models/m/vocab.txt"), place.path("moved.txt")).unwrap();
+    fs::rename(place.path("models/m/config.json"), place.path("moved.json")).unwrap();
+    let report = [
+        "report",
+        "--data-dir",
+        ".",
+        "--model-name",
+        "m",
+        "--output",
+        "page.html",
+    ];
+    let [out, told] =
+        succeeds(&mut place.electra(&[&report[..], &["--set", "task_names=rte"]].concat()));
+    assert!(
+        out.contains("accuracy") && place.path("page.html").is_file(),
+        "{out}"
+    );
+    assert!(!told.contains("vocab.txt"), "{told}");
+    fs::rename(place.path("moved.bpk"), place.path("models/m/model.bpk")).unwrap();
+    fs::rename(place.path("moved.txt"), place.path("models/m/vocab.txt")).unwrap();
+    fs::rename(place.path("moved.json"), place.path("models/m/config.json")).unwrap();
+
+    // What a pre-trained model names as fine-tuned from it is none of its own checkpoints.
+    let ask = [
+        "ask",
+        "--device",
+        "cpu",
+        "--checkpoint",
+        "models/m",
+        "--text",
+        "a",
+    ];
+    let refused = place.electra(&ask).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains(&format!("; {tuned} was fine-tuned from it"))
+            && !told.contains("checkpoint-"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_run_says_once_how_many_rows_it_answers_at_once() {
+    let place = Place::new();
+    let mut run = finetune(&place, "m");
+    run.args(["-v", "--memory-budget", "16MiB"]);
+    for set in ["predict_batch_size=256", "num_trials=2"] {
+        run.args(["--set", set]);
+    }
+    let [_, told] = succeeds(&mut run);
+    // In each trial the dev file is answered.
+    let lines: Vec<&str> = told
+        .matches(" answered at once, not 256, in 16 MiB")
+        .collect();
+    assert_eq!(lines.len(), 1, "{told}");
+}
+
+#[test]
+fn a_checkpoint_of_a_run_that_has_not_ended_is_started_from() {
+    let place = Place::new();
+    let mut run = place.pretrain_as("young");
+    for set in [
+        "num_train_steps=100000",
+        "save_checkpoints_steps=2",
+        "keep_checkpoint_max=0",
+    ] {
+        run.args(["--set", set]);
+    }
+    run.stderr(Stdio::null());
+    let mut run = run.spawn().unwrap();
+    let checkpoint = "models/young/checkpoint-2";
+    let began = Instant::now();
+    while !place.path(checkpoint).is_dir() {
+        assert!(began.elapsed() < Duration::from_secs(300));
+        assert!(run.try_wait().unwrap().is_none(), "ended without one");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(!place.path("models/young/model.bpk").exists());
+
+    let refused = finetune(&place, "young").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains("./models/young: the run that trains this model has not ended")
+            && told.contains("give --set init_checkpoint=models/young/checkpoint-"),
+        "{told}"
+    );
+
+    let from = format!("init_checkpoint={checkpoint}");
+    let [_, told] = succeeds(finetune(&place, "young").args(["--set", &from]));
+    // Of the 80 parameters of all networks, the encoder's.
+    assert!(
+        told.contains("parameters: 39 loaded, 2 new, 41 in the checkpoint unused"),
+        "{told}"
+    );
+    let config = place.json("models/young/finetuning_models/rte_model_1/config.json");
+    assert_eq!(config["model"]["num_attention_heads"], 4);
+
+    let mut more = place.electra(&["pretrain", "--data-dir", ".", "--model-name", "more"]);
+    more.args(["--device", "cpu", "--preset", "continue"]);
+    for set in [
+        &from,
+        "train_batch_size=4",
+        "num_train_steps=1",
+        "num_warmup_steps=1",
+    ] {
+        more.args(["--set", set]);
+    }
+    let [_, told] = succeeds(&mut more);
+    assert!(
+        told.contains("parameters: 80 loaded, 0 new, 0 in the checkpoint unused"),
+        "{told}"
+    );
+
+    // Runs of earlier versions have no description before they end.
+    fs::remove_file(place.path("models/young/config.json")).unwrap();
+    let refused = finetune(&place, "young").args(["--set", &from]).output();
+    let refused = refused.unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains(&format!(
+            "{checkpoint}: a checkpoint of pre-training at step 2 of 100000, expected \
+             models/young/config.json"
+        )),
+        "{told}"
     );
 }
 

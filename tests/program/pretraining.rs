@@ -536,6 +536,14 @@ fn what_cannot_be_trained_is_told() {
         message.contains("which pre-training has not written"),
         "{message}"
     );
+    // So is a run of fine-tuning.
+    fs::create_dir_all(place.path("models/tuned/checkpoint-1")).unwrap();
+    fs::write(place.path("models/tuned/train_log.jsonl"), "").unwrap();
+    let message = fails(&mut place.pretrain("tuned", &[]));
+    assert!(
+        message.contains("models/tuned holds train_log.jsonl, which pre-training has not written"),
+        "{message}"
+    );
 }
 
 #[test]

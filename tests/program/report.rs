@@ -85,7 +85,7 @@ fn a_page_of_numbers() {
         &html,
         &[
             "<b>4.67</b><span>Pearson</span>",
-            "<b>-0.43</b><span>Spearman</span>",
+            "<b>−0.43</b><span>Spearman</span>",
             &format!("<b>{mean:.3}</b><span>mean absolute error</span>"),
             "Predicted against right",
             "\"kind\":\"scatter\"",
@@ -324,6 +324,62 @@ fn the_trials_of_a_run_are_those_of_its_results() {
     let output = run.report(&["--output", first.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(fs::read(&first).unwrap(), before);
+}
+
+#[test]
+fn answers_of_an_interrupted_run_are_not_taken_for_another_trial_s() {
+    let run = EvaluatedRun::new(&["rte"]);
+    let models = run.folder.path().join("models/m");
+    let folder = models.join("finetuning_models");
+    fs::create_dir_all(&folder).unwrap();
+    // Trials 2 and 3 are in the results, and 2 is being trained anew: only 3 is finished.
+    let scores = |right: f64| json!({"rte": {"accuracy": 100.0 * right / 24.0}});
+    let results = models.join("results/rte_results.json");
+    fs::write(&results, json!([scores(12.0), scores(19.0)]).to_string()).unwrap();
+    let list = |trials: &Value| {
+        let sum = crc32c::crc32c(trials.to_string().as_bytes());
+        let list = json!({"crc32c": sum, "trials": trials});
+        fs::write(folder.join("rte_model_trials.json"), list.to_string()).unwrap();
+    };
+    let finished = |right: f64| {
+        json!({
+            "steps": 2, "training": {"seed": 1}, "model": "removed", "evaluation": {},
+            "results": scores(right), "files": [],
+        })
+    };
+    let last = fs::read(run.predictions("rte", "dev")).unwrap();
+    fs::write(run.predictions("rte", "dev_3"), &last).unwrap();
+    // All of one class.
+    let text = String::from_utf8(last).unwrap();
+    let others = text.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line["prediction"] = json!(0);
+        line["logits"] = json!([4.0, -4.0]);
+        format!("{line}\n")
+    });
+    let others = others.collect::<String>();
+    fs::write(run.predictions("rte", "dev_2"), others).unwrap();
+
+    list(&json!({"3": finished(19.0)}));
+    let (html, told) = run.html(&[]);
+    assert!(told.contains("79.17"), "{told}");
+    assert_shows(&html, &["<b>79.17</b><span>accuracy</span>"]);
+    assert!(!html.contains("from the predictions"));
+    let said = String::from_utf8(run.report(&[]).stderr).unwrap();
+    assert!(
+        said.contains("rte_results.json: expected the figures of finished trials as ")
+            && said.contains("rte_model_trials.json has them, found others"),
+        "{said}"
+    );
+
+    list(&json!({"2": finished(12.0), "3": finished(19.0)}));
+    let output = run.report(&[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && !said.contains("found others"),
+        "{said}"
+    );
+    assert_shows(&run.html(&[]).0, &["trial 2", "trial 3", "<b>79.17</b>"]);
 }
 
 #[test]

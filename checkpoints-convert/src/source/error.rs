@@ -14,6 +14,8 @@ pub enum Error {
     NotACheckpoint { path: PathBuf },
     #[error("{}: holds no *.index file, so there is no TensorFlow checkpoint in it, and no Hugging Face model either (config.json with model.safetensors or pytorch_model.bin)", path.display())]
     NoIndex { path: PathBuf },
+    #[error("{}: a record of this program, not a checkpoint: it needs no conversion, and export writes it for other programs", path.display())]
+    IsRecord { path: PathBuf },
     #[error("{}: holds several checkpoints ({}) and no file `checkpoint` that names one of them; give the prefix of the one to take", path.display(), prefixes.join(", "))]
     ManyIndexes {
         path: PathBuf,

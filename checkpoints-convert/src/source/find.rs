@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::state::{self, MAX_STATE_BYTES};
 use crate::plain_file;
+use crate::record_files::RECORD_FILE;
 
 /// Returns whether `path` is a folder whose file `checkpoint` names an existing one, wherever it
 /// is.
@@ -101,6 +102,7 @@ pub(super) fn choose(
         return Ok((last.into(), Vec::new()));
     }
     match prefixes[..] {
+        [] if path.join(RECORD_FILE).is_file() => Err(Error::IsRecord { path: path.into() }),
         [] => Err(Error::NoIndex { path: path.into() }),
         [only] => {
             let why = match (named.is_some(), last) {

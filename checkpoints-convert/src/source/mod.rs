@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle::{MAX_INDEX_BYTES, shard_file_name};
 use crate::hugging_face::Beside;
 use crate::plain_file;
+use crate::record_files::RECORD_FILE;
 use archive::Archive;
 pub use error::Error;
 pub(crate) use find::holds_index;
@@ -60,6 +61,9 @@ impl Source {
         }
         let (file, _) = plain_file::open(path)?;
         if !is_zip(file) {
+            if path.ends_with(RECORD_FILE) {
+                return Err(Error::IsRecord { path: path.into() });
+            }
             return Err(Error::NotACheckpoint { path: path.into() });
         }
         let mut archive = Archive::open(path)?;

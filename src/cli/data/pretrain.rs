@@ -211,9 +211,9 @@ A line has the keys index, length, input_ids and segment_ids, without padding.
 Example:
   electra data examples text.tokens --vocab vocab.txt --output examples.jsonl")]
 pub struct ExamplesArgs {
-    /// Files to read, as in pretrain_tfrecords: patterns separated by commas
-    #[arg(value_name = "FILES")]
-    pub files: String,
+    /// Files to read: names, or patterns separated by commas as in pretrain_tfrecords
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
     /// Vocabulary file that the examples were made with, one token per line
     #[arg(long, value_name = "FILE")]
     pub vocab: PathBuf,
@@ -231,7 +231,7 @@ pub(super) fn examples(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let vocab = Vocab::read(&args.vocab)?;
-    let examples = Examples::open(&args.files, &vocab)?;
+    let examples = Examples::open(&args.files.join(","), &vocab)?;
     verify(&examples, &global.progress())?;
     let mut inputs: Vec<&Path> = examples.sources().iter().map(Source::path).collect();
     inputs.push(&args.vocab);

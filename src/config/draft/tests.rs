@@ -206,3 +206,17 @@ fn what_is_ignored_is_said() {
         ]
     );
 }
+
+#[test]
+fn tasks_that_are_taken_from_the_model_are_not_told_as_the_reference_s() {
+    let mut draft = Draft::new(Path::new("d"), "m", &Map::new()).unwrap();
+    let told = |draft: &Draft| draft.finish(None).unwrap().warnings;
+    assert_eq!(
+        told(&draft),
+        ["task_names is not given: chunk, as in the reference"]
+    );
+    let model = json!({"task_names": ["rte"]});
+    draft.take(model.as_object().unwrap());
+    assert_eq!(told(&draft), Vec::<String>::new());
+    assert_eq!(draft.finish(None).unwrap().config.task_names, ["rte"]);
+}

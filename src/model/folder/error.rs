@@ -24,6 +24,28 @@ pub enum Error {
     },
     #[error("{path}: the folder itself contains no model; give {instead}")]
     OtherFolder { path: PathBuf, instead: String },
+    #[error(
+        "{path}: the run that trains this model has not ended, so there is no model yet; repeat the run's \
+         command to end it, or give {instead}"
+    )]
+    Unfinished {
+        path: PathBuf,
+        /// Its newest checkpoint, in the form that the user would give.
+        instead: String,
+    },
+    #[error(
+        "{path}: a checkpoint of pre-training at step {step} of {steps}, expected {} in its run's folder, \
+         which describes the model, found none; repeat the run's electra pretrain command, which writes the \
+         file as it starts, or copy the config.json and vocab.txt of a run with the same sizes and \
+         vocabulary there",
+        config.display()
+    )]
+    Undescribed {
+        path: PathBuf,
+        step: u64,
+        steps: u64,
+        config: PathBuf,
+    },
     #[error("{path}: a file of a record, and a record is a whole folder; give {folder}")]
     FileOfRecord { path: PathBuf, folder: PathBuf },
     #[error("{path}: converting the checkpoint failed: {source}")]

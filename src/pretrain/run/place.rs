@@ -24,7 +24,10 @@ pub fn take(model_dir: &Path, restart: bool) -> Result<RunLock, Error> {
     }
     lock.enter()?;
     let began = model_dir.join(step_log::FILE).is_file();
-    if let Some(file) = run_folder::foreign_model(model_dir).filter(|_| !began) {
+    // The log of a run of fine-tuning, or a model that no run has trained here.
+    let log = Some(model_dir.join(run_folder::TRAIN_LOG)).filter(|log| log.is_file());
+    let foreign = log.or_else(|| run_folder::foreign_model(model_dir));
+    if let Some(file) = foreign.filter(|_| !began) {
         let file = file.file_name().unwrap_or_default();
         return Err(Error::ForeignModel {
             model_dir: model_dir.into(),

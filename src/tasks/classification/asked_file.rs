@@ -59,7 +59,14 @@ impl TextFile {
         let split = of_glue.unwrap_or(task.splits_of(Split::Test)[0]);
         let mut examples = match is_plain(file) {
             true => plain(asking, file)?,
-            false => task.read_any(file, split, of_glue.is_some())?,
+            false => {
+                let read = task.read_any(file, split, of_glue.is_some());
+                // Nothing but the names of its columns describes a new table for a task of GLUE.
+                read.map_err(|error| match task.is_glue() {
+                    true => renamed(error),
+                    false => error,
+                })?
+            }
         };
         if matches!(task.labels, Labels::Range { .. }) && asking.range.is_none() {
             // It is unknown how the numbers were scaled in training.
@@ -251,14 +258,14 @@ fn renamed(missing: Error) -> Error {
             file,
             expected,
             found,
-            ..
-        } => Error::Table {
+            advice,
+        } if advice.is_on_description() => Error::Table {
             file,
             expected: format!("{expected}, or columns of the usual names"),
             found,
             advice: "call the file's columns text, or sentence1 and sentence2, or write one text \
                      per line into a .txt file"
-                .to_owned(),
+                .into(),
         },
         other => other,
     }
@@ -277,7 +284,7 @@ fn described(
             file: path.display().to_string(),
             expected: format!("a task as the model's, {}", kind.name()),
             found: description.kind.name().to_owned(),
-            advice: "give a file of the model's own task, or one that lies elsewhere".to_owned(),
+            advice: "give a file of the model's own task, or one that lies elsewhere".into(),
         }),
         (Some((_, description)), _) => Ok(Some(description)),
         (None, Some(columns)) => Ok(Some(Description::of_columns(kind, columns, &asking.task)?)),
@@ -315,8 +322,7 @@ fn plain(asking: &TextAsking, file: &Path) -> Result<Examples, Error> {
                         1 => "one".to_owned(),
                         count => count.to_string(),
                     },
-                    advice: "put both in a line, or give a table with two columns of texts"
-                        .to_owned(),
+                    advice: "put both in a line, or give a table with two columns of texts".into(),
                 });
             }
         };
@@ -338,7 +344,7 @@ fn check_texts(asking: &TextAsking, file: &Path, examples: &Examples) -> Result<
         file: file.display().to_string(),
         expected,
         found: found.to_owned(),
-        advice: advice.to_owned(),
+        advice: advice.into(),
     };
     let (task, rows) = (&asking.task, &examples.examples);
     if rows.is_empty() {
@@ -387,7 +393,7 @@ impl ClassificationTask {
                 ),
                 found: "neither".to_owned(),
                 advice: "rename it, or call its columns sentence1 and sentence2, or sentence"
-                    .to_owned(),
+                    .into(),
             }
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! They are those of the description or, without one, those used by data sets of Hugging Face.
 
-use super::{error::Error, table::Format};
+use super::{advice::Advice, error::Error, table::Format};
 use crate::{
     data::split::Split,
     tasks::description::{Column, Description, FILE, Kind},
@@ -54,7 +54,7 @@ pub(super) fn has_header(
             file: file.to_owned(),
             expected: format!("{FILE} to say whether the first row has the names of the columns"),
             found: "columns by number only".to_owned(),
-            advice: "add \"header\": true or \"header\": false to it".to_owned(),
+            advice: Advice::of_columns("add \"header\": true or \"header\": false to it"),
         }),
         None => Ok(true),
     }
@@ -122,7 +122,7 @@ impl Columns {
             if names.iter().filter(|other| *other == name).count() > 1 {
                 let expected = format!("one column {name:?}, but there are several");
                 let advice = format!("rename one, or give its number in {FILE}, counted from 0");
-                return Err(table.missing(expected, advice));
+                return Err(table.missing(expected, Advice::of_columns(advice)));
             }
         }
         Ok(columns)
@@ -137,7 +137,7 @@ impl Columns {
         };
         Err(table.missing(
             format!("a column each for text, label and id, but {name:?} is taken twice"),
-            format!("name another in {FILE}"),
+            Advice::of_columns(format!("name another in {FILE}")),
         ))
     }
 
@@ -206,7 +206,10 @@ impl Table<'_> {
                 }
                 _ => format!("correct {key} in {FILE}"),
             };
-            self.missing(format!("the column {column} for {key}"), advice)
+            self.missing(
+                format!("the column {column} for {key}"),
+                Advice::of_columns(advice),
+            )
         })
     }
 
@@ -231,11 +234,15 @@ impl Table<'_> {
                 file: self.file.to_owned(),
                 expected: "one column, or one pair of columns, with texts".to_owned(),
                 found: format!("{first:?} and {other:?}"),
-                advice: format!("say in {FILE} which it is: \"text\": {first:?}"),
+                advice: Advice::of_columns(format!(
+                    "say in {FILE} which it is: \"text\": {first:?}"
+                )),
             }),
             (None, _) => Err(self.missing(
                 "a column \"text\", or \"sentence1\" and \"sentence2\"".to_owned(),
-                format!("name the text's column in {FILE}: \"text\": COLUMN"),
+                Advice::of_columns(format!(
+                    "name the text's column in {FILE}: \"text\": COLUMN"
+                )),
             )),
         }
     }
@@ -249,12 +256,12 @@ impl Table<'_> {
         let label = self.named("label").or(score);
         if label.is_none() && split != Split::Test {
             let advice = format!("name the label's column in {FILE}: \"label\": COLUMN");
-            return Err(self.missing("a column \"label\"".to_owned(), advice));
+            return Err(self.missing("a column \"label\"".to_owned(), Advice::of_columns(advice)));
         }
         Ok(label)
     }
 
-    fn missing(&self, expected: String, advice: String) -> Error {
+    fn missing(&self, expected: String, advice: Advice) -> Error {
         let mut found: Vec<String> = self
             .names
             .iter()

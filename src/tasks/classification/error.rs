@@ -4,6 +4,7 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::advice::Advice;
 use crate::{data, eval, tasks::description};
 
 /// Why texts could not be read, featurised, scored or written.
@@ -27,7 +28,7 @@ pub enum Error {
         place: Place,
         expected: String,
         found: String,
-        advice: String,
+        advice: Advice,
     },
 
     /// A whole file that does not suit its task.
@@ -36,7 +37,7 @@ pub enum Error {
         file: String,
         expected: String,
         found: String,
-        advice: String,
+        advice: Advice,
     },
 
     #[error("{task} has no split {split:?}; it has {known}")]

@@ -143,7 +143,7 @@ fn unknown(file: &str, line: usize, task: &GlueTask, label: &str, labels: &Label
         found: format!("{shown:?}"),
         advice:
             "correct it or remove the line, and check that the columns are those of GLUE's file"
-                .to_owned(),
+                .into(),
     }
 }
 

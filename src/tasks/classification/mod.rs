@@ -7,6 +7,7 @@
 //! [`submission`] write it, and [`data`] combines everything about one file. [`report`] shows the
 //! results.
 
+pub mod advice;
 pub mod ask;
 pub mod asked_file;
 pub mod check;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{
+    advice::Advice,
     error::Error,
     labels::Labels,
     rows::{Cells, Rows},
@@ -57,6 +58,8 @@ pub struct OwnTable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnLabels {
     pub labels: Labels,
+    /// Whether they were given, and not found in the train file.
+    are_given: bool,
     /// Whether integers stand for indices of the names, from 0, as `datasets` writes classes.
     numbers_are_places: bool,
 }
@@ -82,6 +85,7 @@ pub fn labels_of(train: &Path, description: &Description) -> Result<OwnLabels, E
     }
     Ok(OwnLabels {
         labels,
+        are_given: description.labels.is_some(),
         numbers_are_places: !all_are_names,
     })
 }
@@ -136,13 +140,18 @@ impl OwnLabels {
             None => self.labels.gold(&label).map(|_| label.clone()),
         };
         name.ok_or_else(|| {
-            let advice = match place {
+            let advice: Advice = match place {
+                None if self.are_given => Advice::of_description(
+                    "correct it, or the labels of the task",
+                    "correct it, or add the label to --labels",
+                ),
                 Some(_) => {
                     "a whole number is the place of a name here, from 0, for not all labels of the train \
                      file are names: correct it, or the names"
+                        .into()
                 }
                 None => {
-                    "correct it, or add such examples to the train file, whose labels these are"
+                    "correct it, or add such examples to the train file, whose labels these are".into()
                 }
             };
             let expected = self.labels.expected();

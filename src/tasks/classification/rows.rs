@@ -5,6 +5,7 @@ use std::{cell::Cell, path::Path};
 use serde_json::Value;
 
 use super::{
+    advice::Advice,
     columns::{Columns, has_header},
     error::{Error, Place},
     table::{self, Format, row::Row},
@@ -110,7 +111,7 @@ impl Rows<'_> {
                 file: file.to_owned(),
                 expected: "no more than its columns".to_owned(),
                 found: "them".to_owned(),
-                advice: String::new(),
+                advice: "".into(),
             })
         };
         let read = table::read(
@@ -180,8 +181,12 @@ impl<'a> Cells<'a> {
             return Ok(None);
         };
         let text = self.text("text_b", cell)?.ok_or_else(|| {
-            let advice = "remove the row, or give it a second text; if no row has one, name the column \
-                          of the first alone: \"text\" in task.json, or --text";
+            let advice = Advice::of_description(
+                "remove the row, or give it a second text; if no row has one, name the column of the first \
+                 alone: \"text\" in task.json, or --text",
+                "remove the row, or give it a second text; if no row has one, name the column of the first \
+                 alone (--text)",
+            );
             self.wrong("text_b", "a text", "none", advice)
         })?;
         Ok(Some(text))
@@ -224,8 +229,14 @@ impl<'a> Cells<'a> {
                     other => kind(other).to_owned(),
                 };
                 let advice = match numbers {
-                    true => "write it as a number, or make the kind in task.json classification",
-                    false => "write labels as texts, or make the kind in task.json regression",
+                    true => Advice::of_description(
+                        "write it as a number, or make the kind in task.json classification",
+                        "write it as a number, or make it --kind classification",
+                    ),
+                    false => Advice::of_description(
+                        "write labels as texts, or make the kind in task.json regression",
+                        "write labels as texts, or make it --kind regression",
+                    ),
                 };
                 Err(self.wrong("label", expected, &found, advice))
             }
@@ -242,20 +253,29 @@ impl<'a> Cells<'a> {
             Some(Value::String(id)) => Ok(Some(id.clone())),
             Some(Value::Number(id)) if !id.is_f64() => Ok(Some(id.to_string())),
             Some(other) => {
-                let advice = "write ids as texts, or take \"id\" out of task.json";
+                let advice = Advice::of_description(
+                    "write ids as texts, or take \"id\" out of task.json",
+                    "write ids as texts, or leave --id out",
+                );
                 Err(self.wrong("id", "a text or a whole number", kind(other), advice))
             }
         }
     }
 
     /// Creates the error for a cell that is not what `key` should be.
-    pub fn wrong(&self, key: &str, expected: &str, found: &str, advice: &str) -> Error {
+    pub fn wrong(
+        &self,
+        key: &str,
+        expected: &str,
+        found: &str,
+        advice: impl Into<Advice>,
+    ) -> Error {
         Error::Row {
             file: self.file.to_owned(),
             place: self.place,
             expected: format!("{expected} as {key}"),
             found: found.chars().take(80).collect(),
-            advice: advice.to_owned(),
+            advice: advice.into(),
         }
     }
 }

@@ -76,8 +76,7 @@ impl ClassificationTask {
                 file: folder.join(description::FILE).display().to_string(),
                 expected: "a task of classification or regression".to_owned(),
                 found: "one of tagging".to_owned(),
-                advice: "its labels stand at words; correct \"kind\", or name another task"
-                    .to_owned(),
+                advice: "its labels stand at words; correct \"kind\", or name another task".into(),
             });
         }
         let labels = match known.or_else(|| Labels::of_description(&description)) {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
+    advice::Advice,
     error::Error,
     labels::{Labels, written},
     rows::{Cells, Rows},
@@ -49,10 +50,12 @@ fn classes(mut rows: Rows<'_>) -> Result<Labels, Error> {
             file: cells.file.to_owned(),
             expected: format!("at most {MOST_CLASSES} different labels"),
             found: "more".to_owned(),
-            advice:
-                "check which column is the label; if it is the right one, list its \"labels\" in \
-                     task.json, or make the kind regression"
-                    .to_owned(),
+            advice: Advice::of_description(
+                "check which column is the label; if it is the right one, list its \"labels\" in task.json, or \
+                 make the kind regression",
+                "check which column is the label (--label); if it is the right one, list the labels \
+                 (--labels), or make it --kind regression",
+            ),
         })
     })?;
     let mut names: Vec<String> = names.into_iter().collect();
@@ -62,7 +65,10 @@ fn classes(mut rows: Rows<'_>) -> Result<Labels, Error> {
             file: rows.file,
             expected: "at least two different labels to tell apart".to_owned(),
             found: names.first().map_or_else(|| "no row".to_owned(), only),
-            advice: "give another file, or check which column is the label".to_owned(),
+            advice: Advice::of_description(
+                "give another file, or check which column is the label",
+                "give another file, or check which column is the label (--label)",
+            ),
         });
     }
     let whole = |name: &String| name.parse::<i64>().ok();
@@ -94,7 +100,10 @@ fn range(mut rows: Rows<'_>) -> Result<Labels, Error> {
                 format!("{min} and {max}, whose difference is too large for a number")
             }
         },
-        advice: "give another file, or the \"range\" of the numbers in task.json".to_owned(),
+        advice: Advice::of_description(
+            "give another file, or the \"range\" of the numbers in task.json",
+            "give another file, or check which column is the label (--label)",
+        ),
     })
 }
 
@@ -102,7 +111,10 @@ fn number(cells: &Cells<'_>) -> Result<f64, Error> {
     let label = cells.label()?;
     let number = label.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| {
-        let advice = "correct it, or make the kind in task.json classification";
+        let advice = Advice::of_description(
+            "correct it, or make the kind in task.json classification",
+            "correct it, or make it --kind classification",
+        );
         cells.wrong("label", "a number", &format!("{label:?}"), advice)
     })
 }

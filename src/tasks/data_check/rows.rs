@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use super::{Error, Form, Options, Part, Subject, TaskOf, subject};
+use super::{
+    Error, Options,
+    subject::{Form, Part, Subject, TaskOf, subject},
+};
 use crate::{
     data::{existing_file::existing, split::Split},
     tasks::{

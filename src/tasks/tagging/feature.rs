@@ -3,21 +3,19 @@
 //! Follows the reference's `featurize` in `finetune/tagging/tagging_tasks.py`, except for padding
 //! (batches pad).
 
+mod kept;
+mod options;
+
 use rayon::prelude::*;
 
-use super::{
-    error::{Error, quoted},
-    labels::Labels,
-    rules::Rules,
-    sentence::{Sentence, Sentences},
-};
+pub(super) use self::kept::{kept, kept_of_reference};
+pub use self::options::FeatureOptions;
+use self::options::first_token;
+use super::{error::Error, labels::Labels, rules::Rules, sentence::Sentences};
 use crate::{
     batch::Row,
     tasks::label::Label,
-    text::{
-        normalizer::Normalizer,
-        tokenizer::{Tokenizer, WordTokens},
-    },
+    text::tokenizer::{Tokenizer, WordTokens},
 };
 
 /// One tokenised sentence, `[CLS] words [SEP]`, without padding.
@@ -67,85 +65,6 @@ impl Feature {
 
 /// Segment of every token in the reference.
 pub const SEGMENT: u8 = 1;
-
-/// How sentences become features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeatureOptions {
-    pub max_seq_length: usize,
-    pub rules: Rules,
-}
-
-/// Shortest sequence with a word: `[CLS]`, its token, `[SEP]`.
-const SHORTEST: usize = 3;
-
-impl FeatureOptions {
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.max_seq_length >= SHORTEST {
-            return Ok(());
-        }
-        Err(Error::Option {
-            name: "max_seq_length",
-            expected: "at least 3, for [CLS], a token and [SEP]",
-            found: self.max_seq_length.to_string(),
-        })
-    }
-
-    /// Returns how letters are normalised. The reference lower-cases tagged words whatever
-    /// `do_lower_case` says, and does not put spaces around ideographs.
-    pub(super) fn normalizer(&self, tokenizer: &Tokenizer) -> Normalizer {
-        match self.rules {
-            Rules::Reference => Normalizer {
-                lower_case: true,
-                strip_accents: true,
-                split_ideographs: false,
-            },
-            Rules::Usual => tokenizer.normalizer(),
-        }
-    }
-
-    /// The tokens of words. By the usual rules a word of which the tokenizer leaves nothing, such as a
-    /// zero-width space alone, is `[UNK]`: it must not be learnt on the next word's token.
-    pub(super) fn tokens(&self, words: &[String], tokenizer: &Tokenizer) -> WordTokens {
-        self.tokens_and_empty(words, tokenizer).0
-    }
-
-    /// The same, and the places of the words that the tokenizer leaves nothing of.
-    pub(super) fn tokens_and_empty(
-        &self,
-        words: &[String],
-        tokenizer: &Tokenizer,
-    ) -> (WordTokens, Vec<usize>) {
-        let tokens = tokenizer.tokenize_words_as(words, self.normalizer(tokenizer));
-        let is_empty = |word: &usize| own_tokens(&tokens, *word).is_empty();
-        let empty: Vec<usize> = (0..words.len()).filter(is_empty).collect();
-        let tokens = match self.rules {
-            Rules::Usual if !empty.is_empty() => {
-                each_with_a_token(&tokens, tokenizer.vocab().unk_id())
-            }
-            _ => tokens,
-        };
-        (tokens, empty)
-    }
-}
-
-/// The tokens with an `[UNK]` for each word that has none.
-fn each_with_a_token(tokens: &WordTokens, unk: u32) -> WordTokens {
-    let count = tokens.first_tokens.len();
-    let mut filled = WordTokens {
-        ids: Vec::new(),
-        words: Vec::new(),
-        first_tokens: Vec::with_capacity(count),
-    };
-    for word in 0..count {
-        filled.first_tokens.push(filled.ids.len());
-        match &tokens.ids[own_tokens(tokens, word)] {
-            [] => filled.ids.push(unk),
-            ids => filled.ids.extend_from_slice(ids),
-        }
-        filled.words.resize(filled.ids.len(), word as u32);
-    }
-    filled
-}
 
 /// Returns the features of a file, one per sentence, in order.
 ///
@@ -256,71 +175,6 @@ fn feature(
         labels: Vec::new(),
         words,
     }
-}
-
-/// The tokens of a word, among all.
-fn own_tokens(tokens: &WordTokens, word: usize) -> std::ops::Range<usize> {
-    first_token(tokens, word)..first_token(tokens, word + 1)
-}
-
-/// The first token of a word, or the end of all tokens behind the last word.
-fn first_token(tokens: &WordTokens, word: usize) -> usize {
-    tokens
-        .first_tokens
-        .get(word)
-        .copied()
-        .unwrap_or(tokens.ids.len())
-}
-
-/// Returns how many words from `from` on fit with `[CLS]` and `[SEP]`; at least one, if there is
-/// one.
-pub(super) fn kept(tokens: &WordTokens, from: usize, max_seq_length: usize) -> usize {
-    let room = max_seq_length - 2;
-    let begin = first_token(tokens, from);
-    let words = from..tokens.first_tokens.len();
-    // A word takes up a position even if it has no token.
-    let fits = |&word: &usize| word < from + room && first_token(tokens, word + 1) - begin <= room;
-    let kept = words.clone().take_while(fits).count();
-    kept.max(usize::from(!words.is_empty()))
-}
-
-/// Returns how many words the reference keeps: before each word it adds up the words of the **whole
-/// sentence**, `[CLS]` and `[SEP]`, the tokens so far and one more, and stops if that exceeds
-/// `max_seq_length`. Of 42 words with one token each it keeps 3 at length 48.
-pub(super) fn kept_of_reference(
-    sentence: &Sentence,
-    tokens: &WordTokens,
-    file: &Sentences,
-    options: &FeatureOptions,
-) -> Result<usize, Error> {
-    let max_seq_length = options.max_seq_length;
-    let words = sentence.words.len();
-    let is_full = |&word: &usize| words + 2 + (1 + tokens.first_tokens[word]) + 1 > max_seq_length;
-    let kept = (0..words).find(is_full).unwrap_or(words);
-    let (file, line) = (file.file.clone(), sentence.line);
-    if kept == 0 {
-        // Its scorer takes the last tag of an empty list.
-        return Err(Error::NoWordKept {
-            file,
-            line,
-            words,
-            max_seq_length,
-            needed: words + 4,
-        });
-    }
-    let length = first_token(tokens, kept) + 2;
-    if length > max_seq_length {
-        let word = kept - 1;
-        return Err(Error::LongWord {
-            file,
-            line,
-            word: quoted(&sentence.words[word]),
-            pieces: first_token(tokens, kept) - tokens.first_tokens[word],
-            tokens: length,
-            max_seq_length,
-        });
-    }
-    Ok(kept)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     eval::{
-        figures::Scores,
+        figures::{Scores, with_minus},
         file_digest::FileDigest,
         judged::{Judged, Told},
         origin::Origin,
@@ -104,7 +104,7 @@ impl Sections for TextReport<'_> {
     }
 
     fn cards(&self) -> Markup {
-        let percent = |key: &str| Some(format!("{:.2}", self.scores.get(key)?));
+        let percent = |key: &str| Some(with_minus(&format!("{:.2}", self.scores.get(key)?)));
         let figures: Vec<(&str, Option<String>)> = match &self.analysis {
             Analysis::Classes(confusion, calibration) => vec![
                 (

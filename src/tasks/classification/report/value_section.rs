@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::residuals::Residuals;
 use crate::{
-    eval::figures::Scores,
+    eval::figures::{Scores, with_minus},
     report::chart::{Bars, Charts, Scatter},
 };
 
@@ -57,7 +57,7 @@ pub(super) fn section(residuals: &Residuals, scores: &Scores, charts: &mut Chart
         div.scroll { table.fit { tbody {
             @for (name, value, ours) in rows {
                 @if let Some(value) = value {
-                    tr { th scope="row" { (name) @if ours { " *" } } td.n { (format!("{value:.3}").replace('-', "−")) } }
+                    tr { th scope="row" { (name) @if ours { " *" } } td.n { (with_minus(&format!("{value:.3}"))) } }
                 }
             }
         } } }

@@ -40,7 +40,7 @@ pub(super) fn read(
                 place: Place::Line(line),
                 expected: "text".to_owned(),
                 found: format!("a NUL in column {}", column + 1),
-                advice: "the file is damaged, or is not text: fetch or save it again".to_owned(),
+                advice: "the file is damaged, or is not text: fetch or save it again".into(),
             });
         }
         let cells = places

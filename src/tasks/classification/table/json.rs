@@ -125,6 +125,6 @@ fn broken(file: &str, lines_before: usize, error: &serde_json::Error) -> Error {
         place: Place::Line(lines_before + error.line().max(1)),
         expected: "a row as a JSON object".to_owned(),
         found: format!("at column {}: {message}", error.column()),
-        advice: ADVICE.to_owned(),
+        advice: ADVICE.into(),
     }
 }

@@ -15,6 +15,7 @@ use self::{
 };
 use crate::{
     counted::{counted, counted_with},
+    data,
     tasks::classification::error::{Error, Place},
 };
 
@@ -36,7 +37,7 @@ impl Format {
     /// Returns the format of a file.
     ///
     /// # Errors
-    /// If its name has another extension.
+    /// If its name has another extension, or there is no such file.
     pub fn of(file: &Path) -> Result<Self, Error> {
         let ending = |path: &Path| {
             let ending = path.extension().unwrap_or_default();
@@ -50,6 +51,8 @@ impl Format {
             "tsv" => Ok(Self::Tsv),
             "csv" => Ok(Self::Csv),
             "json" | "jsonl" | "ndjson" => Ok(Self::Json),
+            // What is no file is not to be renamed.
+            _ if file.is_dir() || !file.exists() => Err(no_file(file)),
             other => Err(Error::Table {
                 file: file.display().to_string(),
                 expected: "a table: .tsv, .csv, .jsonl or .json, plain or .gz".to_owned(),
@@ -57,10 +60,22 @@ impl Format {
                     "" => "no ending".to_owned(),
                     other => format!("the ending .{other}"),
                 },
-                advice: "save it as one of these, or rename it".to_owned(),
+                advice: "save it as one of these, or rename it".into(),
             }),
         }
     }
+}
+
+/// The error for a folder, or for a path that leads to nothing.
+fn no_file(path: &Path) -> Error {
+    let path = path.to_owned();
+    Error::Data(match path.metadata() {
+        Err(source) => data::Error::Read { path, source },
+        Ok(_) => data::Error::NotAFile {
+            path,
+            found: "a folder",
+        },
+    })
 }
 
 /// Reads a table. `choose` receives the names of the columns, which come from the first row or the
@@ -122,7 +137,7 @@ fn read_tsv(
                 advice:
                     "separate columns by one tab each, and save texts with tabs or line breaks as \
                          csv or JSON lines"
-                        .to_owned(),
+                        .into(),
             });
         }
         let of_row = places.iter().map(|&place| {
@@ -144,4 +159,33 @@ fn read_tsv(
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_said_to_have_another_ending() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &Path| Format::of(path).unwrap_err().to_string();
+        assert_eq!(
+            told(folder.path()),
+            format!(
+                "{}: expected a file, found a folder; give the path of a file",
+                folder.path().display()
+            )
+        );
+        let file = folder.path().join("films");
+        assert!(
+            told(&file)
+                .ends_with("films: the file cannot be read; check the path and its permissions")
+        );
+        std::fs::write(&file, "").unwrap();
+        assert!(told(&file).contains("found no ending; save it as one of these"));
+        assert_eq!(
+            Format::of(&folder.path().join("films.csv.gz")).unwrap(),
+            Format::Csv
+        );
+    }
 }

@@ -42,7 +42,7 @@ impl TsvFile {
             place: Place::Line(line),
             expected: expected.to_owned(),
             found,
-            advice: advice.to_owned(),
+            advice: advice.into(),
         };
         let text = text.trim_end_matches('\r');
         if let Some(at) = text.find('\r') {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::eval::figures::with_minus;
+
 /// The threshold above which answers are held back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ThresholdChoice {
@@ -51,7 +53,7 @@ pub fn parse(text: &str) -> Result<f64, ParseError> {
 
 /// Formats a score or a threshold for a sentence: two decimals and a real minus sign.
 pub fn signed(value: f64) -> String {
-    format!("{value:.2}").replace('-', "\u{2212}")
+    with_minus(&format!("{value:.2}"))
 }
 
 #[cfg(test)]
