@@ -14,7 +14,7 @@ use crate::{
     kernels::clip::{Clip, clip},
     model::dropout::StepSeed,
     ranks::Ranks,
-    train::{adam::Adam, gradients::Gradients, read_gradients::ReadGradients, step::StepFigures},
+    train::{self, adam::Adam, gradients::Gradients, outgoing::Outgoing, step::StepFigures},
 };
 
 /// The norm to which larger gradients are scaled down.
@@ -43,36 +43,61 @@ pub fn step_gradients(
     chance: Chance,
 ) -> Result<StepGradients, DeviceError> {
     let counts = Counts::of(parts);
-    let (gradients, seen) = sums(networks, parts, counts, objective, chance)?;
+    let mut gradients = none_of(networks);
+    let seen = sums(
+        networks,
+        parts,
+        counts,
+        objective,
+        chance,
+        &mut gradients,
+        &mut None,
+    )?;
     clipped(networks, gradients, seen, objective, chance)
 }
 
-/// What a rank has computed of a step: its gradients, read from the device, and what was seen.
+/// What a rank has computed of a step: its gradients, given to the sums, and what was seen.
 pub struct Share {
-    gradients: ReadGradients,
+    gradients: train::shared_step::Share,
     seen: Vec<Seen>,
 }
 
-/// Computes a rank's share of the gradients of a step, and reads it. The parts make the rank's examples
-/// together; `counts` are those of the whole batch.
+/// Computes a rank's share of the gradients of a step, and gives it to the sums of all ranks. The parts make
+/// the rank's examples together; `counts` are those of the whole batch.
 ///
 /// # Errors
-/// If the device fails; nothing was exchanged, and the networks are as they were.
+/// If the device fails; the rank may compute its share again. The networks are as they were.
 pub fn step_share(
     networks: &Networks,
     parts: &[Part],
     counts: Counts,
     objective: &Objective,
     chance: Chance,
-) -> Result<Share, DeviceError> {
-    let (mut gradients, seen) = sums(networks, parts, counts, objective, chance)?;
+    mut outgoing: Outgoing,
+) -> Result<Share, (Outgoing, DeviceError)> {
+    outgoing.begin();
+    let mut outgoing = Some(outgoing);
+    let mut gradients = none_of(networks);
+    let seen = sums(
+        networks,
+        parts,
+        counts,
+        objective,
+        chance,
+        &mut gradients,
+        &mut outgoing,
+    );
+    let outgoing = gradients.outgoing.take().or(outgoing);
+    let outgoing = outgoing.expect("the sums leave it in one of the two");
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(error) => return Err((outgoing, error)),
+    };
     for table in networks.word_tables() {
         gradients.ensure_word_table(table);
     }
-    Ok(Share {
-        gradients: ReadGradients::read(gradients, Vec::new(), networks, &[])?,
-        seen,
-    })
+    let gradients = train::shared_step::Share::give(outgoing, gradients, None)?;
+    Ok(Share { gradients, seen })
 }
 
 /// Sums the shares of all ranks to the gradients of the step.
@@ -95,21 +120,30 @@ pub fn sum_shares(
     clipped(networks, gradients, seen, objective, chance)
 }
 
-/// Sums the gradients of the parts of a batch whose counts are given.
+fn none_of(networks: &Networks) -> Gradients {
+    let whole = networks.output_table().map(|table| table.id);
+    Gradients::with_whole_tables(whole.into_iter().collect())
+}
+
+/// Sums the gradients of the parts of a batch whose counts are given. Those of the last part go to
+/// `outgoing`.
 fn sums(
     networks: &Networks,
     parts: &[Part],
     counts: Counts,
     objective: &Objective,
     chance: Chance,
-) -> Result<(Gradients, Vec<Seen>), DeviceError> {
-    let whole = networks.output_table().map(|table| table.id);
-    let mut gradients = Gradients::with_whole_tables(whole.into_iter().collect());
+    gradients: &mut Gradients,
+    outgoing: &mut Option<Outgoing>,
+) -> Result<Vec<Seen>, DeviceError> {
     let mut seen = Vec::new();
-    for part in parts {
-        seen.extend(objective.run(networks, part, counts, chance, Some(&mut gradients))?);
+    for (number, part) in parts.iter().enumerate() {
+        if number + 1 == parts.len() {
+            gradients.outgoing = outgoing.take();
+        }
+        seen.extend(objective.run(networks, part, counts, chance, Some(&mut *gradients))?);
     }
-    Ok((gradients, seen))
+    Ok(seen)
 }
 
 /// Clips the gradients of a whole batch, and reads their norm.
