@@ -6,7 +6,15 @@
 //!
 //! If a rank is lost, MPI and its launcher end the others: what is exchanged here returns no errors.
 
+#[cfg_attr(
+    not(any(feature = "mpi", test)),
+    expect(dead_code, reason = "without MPI nothing is exchanged")
+)]
 mod exchange;
+#[cfg_attr(
+    not(any(feature = "mpi", test)),
+    expect(dead_code, reason = "without MPI nothing is exchanged")
+)]
 mod wire;
 #[cfg(feature = "mpi")]
 mod world;
