@@ -316,6 +316,7 @@ mod tests {
             tokens: 1024,
             seconds: 1.0,
             peak_bytes: Some(3_000_000),
+            exchange: None,
         };
         let mut shown = Shown::new(ProgressBar::hidden(), 3, 25);
         let ran = Duration::from_secs(4);
@@ -345,6 +346,7 @@ mod tests {
             tokens: 1024,
             seconds: 1.0,
             peak_bytes: Some(3_000_000),
+            exchange: None,
         };
         let message = |room| {
             let mut shown = Shown::new(ProgressBar::hidden(), 0, 25);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ranks::Cost;
+
 /// The log of a run's steps, one per line.
 pub const FILE: &str = "train_log.jsonl";
 
@@ -33,6 +35,9 @@ pub struct StepRecord {
     /// Peak memory of the run so far: the device's on a GPU, the process's on the CPU; absent if
     /// unknown.
     pub peak_bytes: Option<u64>,
+    /// What it has cost rank 0 to sum the gradients of several ranks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Cost>,
 }
 
 /// JSON has neither infinity nor NaN; they are written as `null`.

@@ -210,6 +210,140 @@ fn every_kind_of_task_is_trained_as_by_one_process() {
     assert_close(&logs[1], &logs[0], "3 ranks");
 }
 
+/// What the sums of a run's gradients took: bytes of all steps, their seconds, and those hidden behind
+/// computing.
+fn exchanged(log: &[StepRecord]) -> (usize, [f64; 2]) {
+    let costs = log.iter().map(|step| step.exchange.unwrap());
+    let all: Vec<_> = costs.collect();
+    let seconds = [
+        all.iter().map(|cost| cost.seconds).sum(),
+        all.iter().map(|cost| cost.hidden_seconds).sum(),
+    ];
+    (all.iter().map(|cost| cost.bytes).sum(), seconds)
+}
+
+#[test]
+fn sums_made_while_a_rank_computes_are_those_made_after() {
+    if !has_mpirun() {
+        return;
+    }
+    for count in [2, 3] {
+        // Several parts of a rank's share, too: only the last leaves the gradients.
+        let [beside, after] = ["1", "0"].map(|overlap| {
+            let mut run = short();
+            run.sets.push("micro_batch_size=1".to_owned());
+            let mut command = ranks(&[(count, run.command())]);
+            command.env("ELECTRA_OVERLAP", overlap);
+            let told = told(&command.output().unwrap(), 0);
+            assert!(
+                told.contains(&format!("{count} ranks: 20 sums of ")),
+                "{told}"
+            );
+            assert!(!told.contains("end with other weights"), "{told}");
+            (log(&run.model_dir()), run.record())
+        });
+        for (ours, theirs) in beside.0.iter().zip(&after.0) {
+            let figures = |it: &StepRecord| [it.loss.to_bits(), it.grad_norm.to_bits()];
+            assert_eq!(figures(ours), figures(theirs), "step {}", ours.step);
+        }
+        assert!(beside.1 == after.1, "{count} ranks");
+        let ((bytes, [seconds, hidden]), (same, [_, nothing])) =
+            (exchanged(&beside.0), exchanged(&after.0));
+        assert_eq!(bytes, same);
+        assert!(hidden > 0.0 && hidden < seconds, "{hidden} of {seconds} s");
+        assert_eq!(nothing, 0.0);
+    }
+}
+
+#[test]
+fn gradients_exchanged_in_bf16_are_close_and_the_same_in_all_ranks() {
+    if !has_mpirun() {
+        return;
+    }
+    let of = |count: usize, format: &str| {
+        let mut run = short();
+        run.sets.push(format!("gradient_exchange={format}"));
+        let output = ranks(&[(count, run.command())]).output().unwrap();
+        let told = told(&output, 0);
+        assert!(!told.contains("end with other weights"), "{told}");
+        run
+    };
+    for count in [2, 3] {
+        let exact = log(&of(count, "f32").model_dir());
+        let runs = [0; 2].map(|_| of(count, "bf16"));
+        // The same number of ranks makes the same model.
+        assert!(runs[0].record() == runs[1].record(), "{count} ranks");
+        let rounded = log(&runs[0].model_dir());
+        for (ours, theirs) in rounded.iter().zip(&exact) {
+            // Each value is rounded twice by 2⁻⁹ of it at most.
+            let [loss, norm] = [
+                ours.loss / theirs.loss - 1.0,
+                ours.grad_norm / theirs.grad_norm - 1.0,
+            ];
+            let most = if ours.step == 0 { 1.0 / 256.0 } else { 0.1 };
+            assert!(
+                loss.abs() < 0.02 && norm.abs() < most,
+                "{}: {loss}, {norm}",
+                ours.step
+            );
+        }
+        assert!((rounded[0].loss / exact[0].loss - 1.0).abs() < CLOSE);
+        assert_ne!(rounded[5].loss.to_bits(), exact[5].loss.to_bits());
+        // The losses, and the sums of squares of a table's rows, 257 values a step, stay f32.
+        let steps = exact.len();
+        let [whole, half] = [&exact, &rounded].map(|log| exchanged(log).0);
+        assert_eq!(whole - 4 * 257 * steps, 2 * (half - 4 * 257 * steps));
+    }
+}
+
+#[test]
+fn a_run_that_exchanges_bf16_goes_on_as_such() {
+    if !has_mpirun() {
+        return;
+    }
+    let mut run = short();
+    run.sets.push("gradient_exchange=bf16".to_owned());
+    let mut first = ranks(&[(2, run.command())]).spawn().unwrap();
+    run.wait_for_checkpoint(1);
+    signal_rank(&first, 1, "-KILL");
+    first.wait().unwrap();
+    run.sets.pop();
+    let output = ranks(&[(2, run.command())]).output().unwrap();
+    let refused = told(&output, 2);
+    let other = "gradient_exchange: \"bf16\" there, \"f32\" now";
+    assert!(refused.contains(other), "{refused}");
+    assert_eq!(refused.matches("error: ").count(), 1, "{refused}");
+    run.sets.push("gradient_exchange=bf16".to_owned());
+    let output = ranks(&[(3, run.command())]).output().unwrap();
+    let resumed = told(&output, 0);
+    assert!(resumed.contains("resuming from "), "{resumed}");
+    assert_eq!(log(&run.model_dir()).len(), 20);
+    // In one process the setting is harmless, and said to be.
+    let mut alone = short();
+    alone.sets.push("gradient_exchange=bf16".to_owned());
+    let output = alone.finish();
+    let told = String::from_utf8_lossy(&output.stderr);
+    let line = "gradient_exchange = bf16 changes nothing in one process";
+    assert!(told.contains(line), "{told}");
+    let steps = log(&alone.model_dir());
+    assert!(steps.iter().all(|step| step.exchange.is_none()));
+    assert_close(&steps, of_one(), "one process");
+}
+
+#[test]
+fn an_error_of_all_ranks_is_told_once() {
+    if !has_mpirun() {
+        return;
+    }
+    let mut run = SmallRun::new();
+    run.sets.push("init_checkpoint=/nowhere".to_owned());
+    let output = ranks(&[(3, run.command())]).output().unwrap();
+    let told = told(&output, 2);
+    assert_eq!(told.matches("error: ").count(), 1, "{told}");
+    assert!(!told.contains("error: rank "), "{told}");
+    assert!(told.contains("/nowhere"), "{told}");
+}
+
 #[test]
 fn a_run_goes_on_with_another_number_of_ranks() {
     if !has_mpirun() {
@@ -439,4 +573,70 @@ fn pre_training_over_ranks_is_that_of_one_process() {
         "{said}"
     );
     assert!(said.contains("seed: "), "{said}");
+    // What differs is found before anything is moved aside.
+    let log = data.join("models/own1/pretrain_log.jsonl");
+    let before = fs::read(&log).unwrap();
+    let mut commands = [&[][..], &["seed=5"]].map(|more| (1, pretraining(data, "own1", more)));
+    for (_, command) in &mut commands {
+        command.arg("--restart");
+    }
+    let said = refused(&commands);
+    assert!(said.contains("seed: "), "{said}");
+    assert!(fs::read(&log).unwrap() == before);
+    assert!(!data.join("models/own1.old").exists());
+    let steps = "num_train_steps=8";
+    let of_hours = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+        let given = pretraining(data, "hours", &[]);
+        let given: Vec<_> = given.get_args().map(ToOwned::to_owned).collect();
+        command.arg(&given[0]);
+        for pair in given[1..]
+            .chunks(2)
+            .filter(|pair| pair.last().is_none_or(|it| it != steps))
+        {
+            command.args(pair);
+        }
+        command.args(["--hours", "1"]);
+        command
+    };
+    let said = refused(&[(2, of_hours())]);
+    assert!(
+        said.contains("found 2 ranks; start the run without mpirun"),
+        "{said}"
+    );
+    assert!(!data.join("models/hours").exists());
+}
+
+#[test]
+fn pre_training_sums_while_it_computes_and_in_bf16() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let logs = |kind: &str, more: &[&str], overlap: &str| {
+        let name = format!("{kind}{overlap}");
+        let mut command = ranks(&[(2, pretraining(data, &name, more))]);
+        command.env("ELECTRA_OVERLAP", overlap);
+        let told = told(&command.output().unwrap(), 0);
+        assert!(!told.contains("end with other weights"), "{told}");
+        pretraining_log(data, &name)
+    };
+    for (kind, more) in [
+        ("own", &["micro_batch_size=2"][..]),
+        // The discriminator's pass adds to the generator's gradients.
+        ("shared", &["untied_generator=false"]),
+        ("towers", &["two_tower_generator=true"]),
+    ] {
+        let beside = logs(kind, more, "1");
+        assert_eq!(beside, logs(kind, more, "0"), "{kind}");
+        let more = [more, &["gradient_exchange=bf16"]].concat();
+        let rounded = logs(&format!("{kind}-bf16"), &more, "1");
+        for (place, (ours, theirs)) in rounded.iter().zip(&beside).enumerate() {
+            let [loss, norm] = [0, 1].map(|it| (ours[it] / theirs[it] - 1.0).abs());
+            // Other roundings can make the generator draw another token.
+            let most = if place == 0 { 1.0 / 256.0 } else { 0.5 };
+            assert!(loss < 0.1 && norm < most, "{kind} {place}: {loss}, {norm}");
+        }
+    }
 }

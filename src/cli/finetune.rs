@@ -14,7 +14,7 @@ use super::{
     compute::ComputeArgs,
     hyper_parameters::RunArgs,
     next_steps::{NextSteps, example},
-    ranked::{device_of, first_and_then_others, tell_devices},
+    ranked::{device_of, first_and_then_others, tell_devices, tell_exchange},
     run_model,
     session::Session,
     stop,
@@ -150,6 +150,9 @@ pub(super) fn run_draft(
     let session = Session::open(&compute, global)?;
     let progress = &session.progress;
     tell_devices(ranks, &session.chosen.line(), progress);
+    if resolved.config.do_train {
+        tell_exchange(ranks, resolved.config.gradient_exchange, progress);
+    }
     for note in &resolved.notes {
         progress.note(note);
     }

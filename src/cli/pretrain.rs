@@ -17,7 +17,7 @@ use super::{
     GlobalArgs,
     compute::ComputeArgs,
     data::pretrain::verify,
-    ranked::{device_of, tell_devices},
+    ranked::{device_of, tell_devices, tell_exchange},
     session::Session,
     stop,
     suggested::suggested,
@@ -153,6 +153,9 @@ pub(super) fn run(
     let session = Session::open(&compute, global)?;
     let progress = &session.progress;
     tell_devices(ranks, &session.chosen.line(), progress);
+    if config.do_train {
+        tell_exchange(ranks, config.gradient_exchange, progress);
+    }
     let tokens = config
         .train_batch_size
         .saturating_mul(config.max_seq_length);

@@ -3,8 +3,9 @@
 
 use std::io::Write;
 
-use super::{Failure, GlobalArgs, stop};
+use super::{Failure, GlobalArgs, one_line, stop};
 use crate::{
+    config::GradientExchange,
     device::{self, DeviceRequest, card_of},
     progress::Progress,
     ranks::{self, Ranks},
@@ -46,17 +47,17 @@ pub(super) fn run(
             Err(error)
         }
         Failure::Device | Failure::Use => {
-            // What the ranks found together is told once.
-            let is_common = error.chain().any(|cause| cause.is::<ranks::Error>());
-            if !is_common || ranks.is_first() {
-                let code = failure.exit_code();
-                failure.tell(&error.context(format!("rank {}", ranks.number())), &global);
-                ranks.end_all(code)
-            }
-            // Rank 0 tells it and ends this one.
-            loop {
+            // What the ranks have found together, rank 0 tells and ends the others.
+            let is_agreed = error.chain().any(|cause| cause.is::<ranks::Error>());
+            while is_agreed && !ranks.is_first() {
                 ranks.most(0);
             }
+            let told = match !is_agreed && ranks.all_failed(&one_line(&error)) {
+                true => error,
+                false => error.context(format!("rank {}", ranks.number())),
+            };
+            failure.tell(&told, &global);
+            ranks.end_all(failure.exit_code())
         }
     }
 }
@@ -83,6 +84,15 @@ pub(super) fn tell_devices(ranks: &Ranks, line: &str, progress: &Progress) {
     let lines = ranks.all(format!("{line}, on {}", ranks.machine()));
     for (number, line) in lines.iter().enumerate() {
         progress.note(&format!("rank {number} of {}: {line}", ranks.count()));
+    }
+}
+
+/// Tells that a format for exchanged gradients changes nothing, if there is nobody to exchange them with.
+pub(super) fn tell_exchange(ranks: &Ranks, format: GradientExchange, progress: &Progress) {
+    if ranks.is_alone() && format != GradientExchange::F32 {
+        progress.note(&format!(
+            "gradient_exchange = {format} changes nothing in one process: only several ranks exchange gradients"
+        ));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hyper-parameters that take one of a few words.
 
+use crate::ranks::Wire;
+
 /// Defines an enum whose variants are written as fixed words, in JSON and on the command line.
 macro_rules! choice {
     (
@@ -130,6 +132,25 @@ impl OptimizerMoments {
             OptimizerMoments::F32 => 8,
             OptimizerMoments::Bf16 => 4,
             OptimizerMoments::EightBit => 2,
+        }
+    }
+}
+
+choice! {
+    /// Number format in which ranks exchange gradients; they are added in f32.
+    pub enum GradientExchange {
+        F32 = "f32",
+        /// bfloat16: half the bytes.
+        Bf16 = "bf16",
+    }
+}
+
+impl GradientExchange {
+    /// The format for the ranks.
+    pub fn wire(self) -> Wire {
+        match self {
+            GradientExchange::F32 => Wire::F32,
+            GradientExchange::Bf16 => Wire::Bf16,
         }
     }
 }

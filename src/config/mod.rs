@@ -32,7 +32,8 @@ pub mod value;
 
 pub use checkpoint_facts::{CheckpointFacts, Vocabulary};
 pub use choice::{
-    GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+    GradientCheckpointing, GradientExchange, LrDecayVariant, LrSchedule, ModelSize,
+    OptimizerMoments, Precision,
 };
 pub use draft::{Draft, Resolved};
 pub use encoder::EncoderConfig;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub use preset::PretrainPreset;
 
 use super::{
-    choice::{GradientCheckpointing, ModelSize, Precision},
+    choice::{GradientCheckpointing, GradientExchange, ModelSize, Precision},
     error::Error,
     model_name,
     row::{Decides, Hparam, Source, run_table},
@@ -119,6 +119,8 @@ run_table! {
         gradient_checkpointing: GradientCheckpointing = GradientCheckpointing::Auto => Conduct,
         /// Number format of matrix products.
         precision: Precision = Precision::Auto => Training,
+        /// Number format in which several ranks (mpirun) exchange gradients; bf16 takes half the bytes.
+        gradient_exchange: GradientExchange = GradientExchange::F32 => Training,
         /// Seconds between checkpoints.
         save_checkpoints_secs: u64 = 600 => Conduct,
         /// Whether disc_auc counts padding, as in Google's code; false: only real tokens.
@@ -226,6 +228,10 @@ impl PretrainConfig {
     pub fn decides_training(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.retain(|key, _| Self::decides(key) == Some(Decides::Training));
+        // Older runs do not have it: they are resumed as what they were.
+        if self.gradient_exchange == GradientExchange::F32 {
+            map.shift_remove("gradient_exchange");
+        }
         map.insert("model".to_owned(), serde_json::json!(self.discriminator()));
         map.insert("generator".to_owned(), serde_json::json!(self.generator()));
         map

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 use super::{
     choice::{
-        GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+        GradientCheckpointing, GradientExchange, LrDecayVariant, LrSchedule, ModelSize,
+        OptimizerMoments, Precision,
     },
     error::Error,
     eval_every::EvalEvery,
@@ -165,6 +166,8 @@ run_table! {
         label_smoothing: f64 = 0.0 => Training,
         /// Number format that Adam's moments are stored in; bf16 takes half the memory, 8bit a third.
         optimizer_moments: OptimizerMoments = OptimizerMoments::F32 => Training,
+        /// Number format in which several ranks (mpirun) exchange gradients; bf16 takes half the bytes.
+        gradient_exchange: GradientExchange = GradientExchange::F32 => Training,
         /// Whether to store the no-answer threshold with the best F1 on the dev file with the model, as
         /// qa_na_threshold.
         calibrate: bool = false => Evaluation,

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     choice::{
-        GradientCheckpointing, LrDecayVariant, LrSchedule, ModelSize, OptimizerMoments, Precision,
+        GradientCheckpointing, GradientExchange, LrDecayVariant, LrSchedule, ModelSize,
+        OptimizerMoments, Precision,
     },
     error::Error,
 };
@@ -204,7 +205,8 @@ choice_value!(
     Precision,
     LrDecayVariant,
     LrSchedule,
-    OptimizerMoments
+    OptimizerMoments,
+    GradientExchange
 );
 
 /// `true` and `false` are accepted for `"on"` and `"off"`.

@@ -90,6 +90,7 @@ impl Finetune<'_> {
             dev: evaluations,
             stop: self.stop.asked(),
             ranks: self.ranks,
+            wire: config.gradient_exchange.wire(),
             save_every_steps: config.save_checkpoints_steps,
             save_every: Duration::from_secs(config.save_checkpoints_secs),
             max_save: config.max_save,

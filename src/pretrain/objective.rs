@@ -23,6 +23,7 @@ use crate::{
         encoder_pass::EncoderPass,
         gradients::Gradients,
         objective::{Objective as Backward, Trainable},
+        outgoing::Read,
     },
 };
 
@@ -68,6 +69,11 @@ impl Objective<'_> {
         mut gradients: Option<&mut Gradients>,
     ) -> Result<Vec<Seen>, DeviceError> {
         let kind = self.config.generator_kind();
+        // The discriminator's pass adds to the gradients of layers that it shares.
+        let is_shared = kind == Kind::Shared && self.config.has_discriminator();
+        if let Some(gradients) = &mut gradients {
+            gradients.hold(is_shared);
+        }
         let mut guessed = match kind {
             Kind::Uniform => self.guess_uniformly(part, chance),
             Kind::Own | Kind::Shared => {
@@ -84,6 +90,9 @@ impl Objective<'_> {
         let drawn = part.by_example(&guessed.drawn);
         let corrupted = part.examples.iter().zip(&drawn);
         let corrupted: Vec<Corrupted> = corrupted.map(|(it, drawn)| it.corrupted(drawn)).collect();
+        if let Some(gradients) = &mut gradients {
+            gradients.hold(false);
+        }
         let logits = match self.config.has_discriminator() {
             false => Vec::new(),
             true => self.discriminate(
@@ -196,7 +205,12 @@ impl Objective<'_> {
             let odds = self.config.mask_prob / (1.0 - self.config.mask_prob);
             logits = logits + shares.unsqueeze_dim(1) + odds.ln();
         }
+        let mut read = None;
         if let Some((pass, gradients)) = pass.zip(gradients) {
+            // Gradients wait to be given: the logits must not be read after them.
+            if gradients.outgoing.is_some() {
+                read = Some(Read::begin(logits.clone().squeeze_dim(1)));
+            }
             let labels = corrupted
                 .iter()
                 .flat_map(|it| (0..it.ids.len()).map(|place| self.label(it, place)));
@@ -207,6 +221,9 @@ impl Objective<'_> {
             let slopes = (sigmoid(logits.clone()) - labels) * weight;
             let slopes = head.backward(state, slopes, &mut gradients.parameters);
             pass.backward(electra.arithmetic.narrow(slopes), gradients);
+        }
+        if let Some(read) = read {
+            return read.values();
         }
         let logits: Tensor<1> = logits.squeeze_dim(1);
         logits.try_into_vec_as::<f32>().map_err(DeviceError::new)

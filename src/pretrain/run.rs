@@ -2,6 +2,8 @@
 
 mod error;
 mod follow;
+mod initial;
+mod parts;
 mod place;
 
 use std::{
@@ -14,6 +16,8 @@ use serde_json::{Value, json};
 
 pub use error::Error;
 pub(super) use error::io_of;
+use initial::Initial;
+pub(super) use parts::{check_maskable, parts};
 
 use super::{
     batches::Batches,
@@ -21,14 +25,13 @@ use super::{
     memory_plan::at_once,
     model_files::{self, Letters},
     networks::Networks,
-    objective::{Chance, Objective},
+    objective::Objective,
     operations::operations,
-    part::{Masked, Part},
+    part::Masked,
     probe::{Place, Probe, Probes},
     run_origin::RunOrigin,
     schedule::Schedule,
-    seen::Counts,
-    step::{StepGradients, step_gradients, step_share, sum_shares},
+    step::StepGradients,
     step_log::{self, StepLog, StepRecord},
     symptoms::{Symptom, Symptoms},
 };
@@ -45,7 +48,7 @@ use crate::{
     stop::Stop,
     train::{
         adam::Adam,
-        course::{Begin, Course, agree_on, agree_on_weights},
+        course::{Begin, Course, agree_on_weights, compare_last_weights},
         disk_space,
         memory::PeakMemory,
         memory_plan::MemoryPlan,
@@ -53,7 +56,6 @@ use crate::{
         run_folder,
         saver::Saver,
         schedule::LayerDecay,
-        step_failure::StepFailure,
         watch::Watch,
     },
 };
@@ -100,26 +102,28 @@ impl Pretraining<'_> {
         self.check_ranks()?;
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;
+        // What differs in a rank is found before anything is moved aside.
+        let agreed = match self.ranks.is_alone() {
+            true => None,
+            false => Some(self.agreed()?),
+        };
         let _lock = place::take(model_dir, self.restart)?;
         let _held = self.stop.hold();
         let mut note = |line: String| self.progress.note(&line);
         run_folder::tidy(model_dir, &mut note)?;
         let device = self.device.clone().autodiff();
         let scratch = model_dir.join(".electra-generator.bpk");
-        let mut initial = match &self.config.init_checkpoint {
-            Some(path) => Some(model_files::open(path, &scratch, self.progress)?),
-            None => None,
+        let Initial {
+            mut stored,
+            identity,
+            ..
+        } = match agreed {
+            Some(agreed) => agreed,
+            None => Initial::open(self.config, &scratch, self.progress)?,
         };
-        let initial_weights = initial
-            .as_ref()
-            .map(StoredParameters::identity)
-            .transpose()?;
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
-        let hparams = self.identity(config, initial_weights);
-        if !self.ranks.is_alone() {
-            agree_on(self.ranks, &self.compared(&hparams)?)?;
-        }
+        let hparams = self.identity(config, identity);
         let steps = config.num_train_steps.min(self.batches.steps());
         let mut adam = self.adam();
         let Start {
@@ -132,10 +136,10 @@ impl Pretraining<'_> {
             &hparams,
             &[],
             &mut adam,
-            |stored| self.build(&device, stored.or(initial.as_mut())),
+            |checkpoint| self.build(&device, checkpoint.or(stored.as_mut())),
             self.progress,
         )?;
-        drop(initial);
+        drop(stored);
         // No longer needed; missing if it was never written.
         let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
@@ -191,6 +195,7 @@ impl Pretraining<'_> {
                 learning_rate: schedule.learning_rate(step),
                 peak_bytes: memory.sample(),
                 loss_scale,
+                exchange: self.ranks.last_cost(),
                 warnings: warnings.iter().map(Symptom::to_string).collect(),
                 ..record
             };
@@ -214,6 +219,7 @@ impl Pretraining<'_> {
             }
         }
         self.progress.end();
+        compare_last_weights(self.ranks, &networks, &[])?;
         model_files::save(&networks, config, self.letters, model_dir)?;
         Ok(())
     }
@@ -317,70 +323,6 @@ impl Pretraining<'_> {
         }
     }
 
-    /// The batch of a step, and its gradients with their figures checked.
-    pub(super) fn computed(
-        &self,
-        networks: &Networks,
-        step: u64,
-        device: &Device,
-        watch: &mut Watch,
-        micro_batch_size: &mut usize,
-    ) -> Result<(Vec<Masked>, StepGradients), Error> {
-        let batch = self.batches.training(step)?;
-        check_maskable(&batch, step)?;
-        let objective = self.objective(device, watch.loss_factor());
-        let chance = Chance {
-            seed: self.config.seed,
-            step,
-            drops: true,
-        };
-        let computed = self.compute(networks, &batch, &objective, chance, micro_batch_size)?;
-        watch.check_finite(computed.figures, step, &[])?;
-        Ok((batch, computed))
-    }
-
-    /// The gradients of a step, whose examples the ranks share. Parts that the device cannot hold are
-    /// halved.
-    pub(super) fn compute(
-        &self,
-        networks: &Networks,
-        batch: &[Masked],
-        objective: &Objective,
-        chance: Chance,
-        micro_batch_size: &mut usize,
-    ) -> Result<StepGradients, Error> {
-        let own = self.ranks.share(batch.len());
-        loop {
-            let parts = parts(&batch[own.clone()], own.start, *micro_batch_size);
-            let computed = match self.ranks.is_alone() {
-                true => match step_gradients(networks, &parts, objective, chance) {
-                    Ok(gradients) => return Ok(gradients),
-                    Err(error) => Err(error),
-                },
-                false => {
-                    let counts = Counts::of_examples(batch.iter());
-                    step_share(networks, &parts, counts, objective, chance)
-                }
-            };
-            let error = match computed {
-                // The others have these sums, too: a rank that fails now cannot compute its share again.
-                Ok(share) => {
-                    let summed = sum_shares(networks, share, self.ranks, objective, chance);
-                    let step = chance.step;
-                    return Ok(summed.map_err(|source| StepFailure { step, source })?);
-                }
-                Err(error) => error,
-            };
-            let failed = parts.iter().map(|part| part.examples.len()).max();
-            let failure = StepFailure {
-                step: chance.step,
-                source: error,
-            };
-            let failed = failed.unwrap_or(0);
-            *micro_batch_size = failure.half_of(failed, "examples", self.device, self.progress)?;
-        }
-    }
-
     /// The record of a step, except for what is known only later.
     fn record(
         &self,
@@ -429,35 +371,12 @@ impl Pretraining<'_> {
     }
 }
 
-/// Refuses a batch with special tokens only: the reference's losses are NaN then, and nothing would be learnt
-/// here.
-pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
-    match batch.iter().all(|masked| masked.slots.is_empty()) {
-        false => Ok(()),
-        true => Err(Error::NothingToMask {
-            step,
-            examples: batch.len(),
-        }),
-    }
-}
-
 /// How a run goes on after a look at it.
 fn course(is_stopped: bool) -> Course {
     match is_stopped {
         true => Course::Stopped,
         false => Course::GoOn,
     }
-}
-
-/// Examples in parts of so many, the first at `first_place` of the step's batch.
-pub(super) fn parts(batch: &[Masked], first_place: usize, size: usize) -> Vec<Part> {
-    let parts = batch.chunks(size.max(1)).enumerate();
-    parts
-        .map(|(number, examples)| Part {
-            examples: examples.to_vec(),
-            first_place: first_place + number * size.max(1),
-        })
-        .collect()
 }
 
 fn log_path(model_dir: &Path) -> PathBuf {

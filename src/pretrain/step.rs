@@ -14,7 +14,7 @@ use crate::{
     kernels::clip::{Clip, clip},
     model::dropout::StepSeed,
     ranks::Ranks,
-    train::{adam::Adam, gradients::Gradients, read_gradients::ReadGradients, step::StepFigures},
+    train::{self, adam::Adam, gradients::Gradients, outgoing::Outgoing, step::StepFigures},
 };
 
 /// The norm to which larger gradients are scaled down.
@@ -43,36 +43,61 @@ pub fn step_gradients(
     chance: Chance,
 ) -> Result<StepGradients, DeviceError> {
     let counts = Counts::of(parts);
-    let (gradients, seen) = sums(networks, parts, counts, objective, chance)?;
+    let mut gradients = none_of(networks);
+    let seen = sums(
+        networks,
+        parts,
+        counts,
+        objective,
+        chance,
+        &mut gradients,
+        &mut None,
+    )?;
     clipped(networks, gradients, seen, objective, chance)
 }
 
-/// What a rank has computed of a step: its gradients, read from the device, and what was seen.
+/// What a rank has computed of a step: its gradients, given to the sums, and what was seen.
 pub struct Share {
-    gradients: ReadGradients,
+    gradients: train::shared_step::Share,
     seen: Vec<Seen>,
 }
 
-/// Computes a rank's share of the gradients of a step, and reads it. The parts make the rank's examples
-/// together; `counts` are those of the whole batch.
+/// Computes a rank's share of the gradients of a step, and gives it to the sums of all ranks. The parts make
+/// the rank's examples together; `counts` are those of the whole batch.
 ///
 /// # Errors
-/// If the device fails; nothing was exchanged, and the networks are as they were.
+/// If the device fails; the rank may compute its share again. The networks are as they were.
 pub fn step_share(
     networks: &Networks,
     parts: &[Part],
     counts: Counts,
     objective: &Objective,
     chance: Chance,
-) -> Result<Share, DeviceError> {
-    let (mut gradients, seen) = sums(networks, parts, counts, objective, chance)?;
+    mut outgoing: Outgoing,
+) -> Result<Share, (Outgoing, DeviceError)> {
+    outgoing.begin();
+    let mut outgoing = Some(outgoing);
+    let mut gradients = none_of(networks);
+    let seen = sums(
+        networks,
+        parts,
+        counts,
+        objective,
+        chance,
+        &mut gradients,
+        &mut outgoing,
+    );
+    let outgoing = gradients.outgoing.take().or(outgoing);
+    let outgoing = outgoing.expect("the sums leave it in one of the two");
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(error) => return Err((outgoing, error)),
+    };
     for table in networks.word_tables() {
         gradients.ensure_word_table(table);
     }
-    Ok(Share {
-        gradients: ReadGradients::read(gradients, Vec::new(), networks, &[])?,
-        seen,
-    })
+    let gradients = train::shared_step::Share::give(outgoing, gradients, None)?;
+    Ok(Share { gradients, seen })
 }
 
 /// Sums the shares of all ranks to the gradients of the step.
@@ -95,21 +120,30 @@ pub fn sum_shares(
     clipped(networks, gradients, seen, objective, chance)
 }
 
-/// Sums the gradients of the parts of a batch whose counts are given.
+fn none_of(networks: &Networks) -> Gradients {
+    let whole = networks.output_table().map(|table| table.id);
+    Gradients::with_whole_tables(whole.into_iter().collect())
+}
+
+/// Sums the gradients of the parts of a batch whose counts are given. Those of the last part go to
+/// `outgoing`.
 fn sums(
     networks: &Networks,
     parts: &[Part],
     counts: Counts,
     objective: &Objective,
     chance: Chance,
-) -> Result<(Gradients, Vec<Seen>), DeviceError> {
-    let whole = networks.output_table().map(|table| table.id);
-    let mut gradients = Gradients::with_whole_tables(whole.into_iter().collect());
+    gradients: &mut Gradients,
+    outgoing: &mut Option<Outgoing>,
+) -> Result<Vec<Seen>, DeviceError> {
     let mut seen = Vec::new();
-    for part in parts {
-        seen.extend(objective.run(networks, part, counts, chance, Some(&mut gradients))?);
+    for (number, part) in parts.iter().enumerate() {
+        if number + 1 == parts.len() {
+            gradients.outgoing = outgoing.take();
+        }
+        seen.extend(objective.run(networks, part, counts, chance, Some(&mut *gradients))?);
     }
-    Ok((gradients, seen))
+    Ok(seen)
 }
 
 /// Clips the gradients of a whole batch, and reads their norm.
@@ -173,8 +207,9 @@ mod tests {
     use super::*;
     use crate::{
         config::PretrainConfig,
-        model::parameters::ParameterSource,
+        model::{parameter_gradients::ParameterGradients, parameters::ParameterSource},
         pretrain::{example::Example, masking::Slot, part::Masked},
+        ranks::Wire,
     };
 
     const MASK: u32 = 4;
@@ -228,10 +263,18 @@ mod tests {
     }
 
     /// The gradients by name, and the step's norm and loss.
-    fn gradients(
+    type Computed = (BTreeMap<String, Vec<f32>>, [f64; 2]);
+
+    fn gradients(config: &PretrainConfig, parts: &[Part]) -> Computed {
+        computed(config, |networks, objective, chance| {
+            step_gradients(networks, parts, objective, chance).unwrap()
+        })
+    }
+
+    fn computed(
         config: &PretrainConfig,
-        parts: &[Part],
-    ) -> (BTreeMap<String, Vec<f32>>, [f64; 2]) {
+        step: impl FnOnce(&Networks, &Objective, Chance) -> StepGradients,
+    ) -> Computed {
         let device = Device::flex().autodiff();
         let mut source = ParameterSource::new(device.clone(), 3, None);
         let networks = Networks::new(&mut source, config).unwrap();
@@ -248,7 +291,7 @@ mod tests {
             step: 9,
             drops: true,
         };
-        let step = step_gradients(&networks, parts, &objective, chance).unwrap();
+        let step = step(&networks, &objective, chance);
         let figures = [step.figures.grad_norm, step.figures.loss];
         let values = step.gradients.into_values(&networks, &[]).into_iter();
         let values = values.map(|(name, values)| {
@@ -256,6 +299,75 @@ mod tests {
             (name, values)
         });
         (values.collect(), figures)
+    }
+
+    /// The same by way of the sums over ranks, of which there is one. `before` begins in vain.
+    fn summed(
+        config: &PretrainConfig,
+        parts: &[Part],
+        before: impl FnOnce(&Networks, &mut Outgoing),
+    ) -> Computed {
+        computed(config, |networks, objective, chance| {
+            let (ranks, device) = (Ranks::alone(), Device::flex());
+            ranks.exchange(|exchange| {
+                let layers = networks.layers_as_left();
+                let wire = Wire::F32;
+                let mut outgoing = Outgoing::new(exchange, wire, networks, &[], layers, device);
+                before(networks, &mut outgoing);
+                let counts = Counts::of(parts);
+                let share = step_share(networks, parts, counts, objective, chance, outgoing);
+                let share = share.map_err(|(_, error)| error).unwrap();
+                sum_shares(networks, share, &ranks, objective, chance).unwrap()
+            })
+        })
+    }
+
+    #[test]
+    fn gradients_are_the_same_when_layers_give_them_as_they_are_left() {
+        let batch = [masked(3, 1), masked(30, 4), masked(9, 1), masked(2, 0)];
+        let mut set_ups = set_ups().to_vec();
+        set_ups.push(json!({"two_tower_generator": true, "untied_generator_embeddings": true}));
+        for more in set_ups {
+            let config = config(&more);
+            // In the last, the generator has nothing to learn from the part that gives the gradients.
+            for sizes in [&[4][..], &[1, 2, 1], &[3, 1]] {
+                let parts = parts(&batch, sizes);
+                let (whole, figures) = gradients(&config, &parts);
+                let (given, of_given) = summed(&config, &parts, |_, _| ());
+                for (name, values) in &whole {
+                    assert!(given.get(name) == Some(values), "{more} {sizes:?}: {name}");
+                }
+                // What has no gradient here has zeros there.
+                let mut rest = given.iter().filter(|(name, _)| !whole.contains_key(*name));
+                assert!(rest.all(|(_, values)| values.iter().all(|&value| value == 0.0)));
+                for (ours, theirs) in of_given.iter().zip(figures) {
+                    assert!((ours / theirs - 1.0).abs() < 1e-6, "{more} {sizes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_computed_again_gives_only_what_is_missing() {
+        let config = config(&json!({}));
+        let parts = parts(&[masked(30, 4), masked(24, 3)], &[2]);
+        let (whole, _) = gradients(&config, &parts);
+        let (given, _) = summed(&config, &parts, |networks, outgoing| {
+            outgoing.begin();
+            let mut none = ParameterGradients::default();
+            let mut layers = networks.layers_as_left();
+            outgoing.left(layers.next().unwrap(), &mut none);
+            // Not the next, which waits for the layer before it.
+            outgoing.left(layers.nth(1).unwrap(), &mut none);
+        });
+        assert!(given.keys().eq(whole.keys()));
+        for (name, values) in &given {
+            match name.starts_with("generator.layers.1.") {
+                // What was given at first, here without a gradient.
+                true => assert!(values.iter().all(|&value| value == 0.0), "{name}"),
+                false => assert!(values == &whole[name], "{name}"),
+            }
+        }
     }
 
     fn norm(values: impl Iterator<Item = f64>) -> f64 {

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{durable_file::write_whole, progress::Progress, train::run_folder};
+use crate::{durable_file::write_whole, progress::Progress, ranks::Cost, train::run_folder};
 
 /// The log's name in the model's folder.
 pub const FILE: &str = "pretrain_log.jsonl";
@@ -69,6 +69,9 @@ pub struct StepRecord {
     pub share_of_peak: Option<f64>,
     /// Peak memory of the run so far; absent if the system cannot report it.
     pub peak_bytes: Option<u64>,
+    /// What it has cost rank 0 to sum the gradients of several ranks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Cost>,
     /// Warnings at the end of a stretch of steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

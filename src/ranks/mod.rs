@@ -6,6 +6,16 @@
 //!
 //! If a rank is lost, MPI and its launcher end the others: what is exchanged here returns no errors.
 
+#[cfg_attr(
+    not(any(feature = "mpi", test)),
+    expect(dead_code, reason = "without MPI nothing is exchanged")
+)]
+mod exchange;
+#[cfg_attr(
+    not(any(feature = "mpi", test)),
+    expect(dead_code, reason = "without MPI nothing is exchanged")
+)]
+mod wire;
 #[cfg(feature = "mpi")]
 mod world;
 
@@ -13,6 +23,10 @@ use std::ops::Range;
 
 #[cfg(feature = "mpi")]
 use self::world::World;
+pub use self::{
+    exchange::{Cost, Exchange, Piece},
+    wire::Wire,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -94,21 +108,56 @@ impl Ranks {
         share(rows, self.number(), self.count())
     }
 
-    /// Replaces values by their sums over all ranks, the same in each. Every rank gives as many.
-    pub fn sum(&self, values: &mut [f32]) {
+    /// Does `work`, which gives values to sum over all ranks by and by; they are exchanged while it goes on,
+    /// and in no other way during it. It takes the sums by [`sums`](Self::sums).
+    pub fn exchange<T>(&self, work: impl FnOnce(Exchange) -> T) -> T {
         #[cfg(feature = "mpi")]
         if let Some(world) = &self.world {
-            world.sum(values);
+            return world.exchange(work);
         }
-        let _ = values;
+        work(Exchange::after())
     }
 
-    /// A line on what sums have cost this rank so far; `None` if there were none.
+    /// The sums of all pieces of an exchange in their order, the same in each rank.
+    pub fn sums(&self, exchange: Exchange, each: impl FnMut(Vec<f32>)) {
+        exchange.sums(
+            |piece, awaited| {
+                #[cfg(feature = "mpi")]
+                if let Some(world) = &self.world {
+                    world.sum(piece, awaited);
+                }
+                // The sum of one is the same.
+                let _ = (piece, awaited);
+            },
+            each,
+        );
+    }
+
+    /// What the last exchange has cost this rank; `None` if it is alone.
+    pub fn last_cost(&self) -> Option<Cost> {
+        #[cfg(feature = "mpi")]
+        return self.world.as_ref().and_then(World::last_cost);
+        #[cfg(not(feature = "mpi"))]
+        None
+    }
+
+    /// A line on what exchanges have cost this rank so far; `None` if there were none.
     pub fn cost(&self) -> Option<String> {
         #[cfg(feature = "mpi")]
         return self.world.as_ref().and_then(World::cost);
         #[cfg(not(feature = "mpi"))]
         None
+    }
+
+    /// Whether all ranks end with this error, which this one is about to tell. Only rank 0 learns it; if it
+    /// does, it tells the error and ends the others, who wait for that a little here.
+    pub fn all_failed(&self, error: &str) -> bool {
+        #[cfg(feature = "mpi")]
+        if let Some(world) = &self.world {
+            return world.all_failed(crc32c::crc32c(error.as_bytes()));
+        }
+        let _ = error;
+        true
     }
 
     /// The largest of the values that the ranks give.
@@ -206,9 +255,16 @@ mod tests {
         let alone = Ranks::alone();
         assert_eq!((alone.number(), alone.count()), (0, 1));
         assert_eq!((alone.share(5), alone.on_machine()), (0..5, (0, 1)));
-        let mut values = [1.0, 2.0];
-        alone.sum(&mut values);
-        assert_eq!(values, [1.0, 2.0]);
+        let mut sums = Vec::new();
+        alone.exchange(|mut exchange| {
+            let wire = Wire::F32;
+            let values = vec![1.0, 2.0];
+            exchange.give(Piece { values, wire });
+            alone.sums(exchange, |values| sums.push(values));
+        });
+        assert_eq!(sums, [[1.0, 2.0]]);
+        assert_eq!((alone.last_cost(), alone.cost()), (None, None));
+        assert!(alone.all_failed("no disk"));
         assert_eq!((alone.most(3), alone.any(false)), (3, false));
         assert_eq!(alone.told("a".into()), "a");
         assert_eq!(alone.all("b".into()), ["b"]);

@@ -183,6 +183,7 @@ mod tests {
             tokens: 80,
             seconds: 0.5,
             peak_bytes: None,
+            exchange: None,
         };
         let dev = [0, 2, 4].map(|step| {
             let figures = [("accuracy", 50.0), ("loss", 0.5)];

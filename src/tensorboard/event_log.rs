@@ -180,6 +180,7 @@ mod tests {
             tokens: 1000,
             seconds: 0.5,
             peak_bytes: None,
+            exchange: None,
         }
     }
 

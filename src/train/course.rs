@@ -167,16 +167,44 @@ pub fn agree_on_weights(ranks: &Ranks, model: &impl Module, tasks: &[String]) ->
     if ranks.is_alone() {
         return Ok(());
     }
+    let own = weights(model, tasks)?;
+    let first = ranks.told(own.clone());
+    let differing = format!("{own}, not {first}");
+    Ok(ranks.agree((own != first).then_some(differing))?)
+}
+
+/// Warns if the ranks end with other weights than rank 0, whose model is kept.
+///
+/// # Errors
+/// If a device fails.
+pub fn compare_last_weights(
+    ranks: &Ranks,
+    model: &impl Module,
+    tasks: &[String],
+) -> Result<(), Error> {
+    if ranks.is_alone() {
+        return Ok(());
+    }
+    let all = ranks.all(weights(model, tasks)?);
+    let others: Vec<_> = (1..all.len()).filter(|&rank| all[rank] != all[0]).collect();
+    if ranks.is_first() && !others.is_empty() {
+        log::warn!(
+            "ranks {others:?} end with other weights than rank 0, whose model is kept: their devices round \
+             differently; use devices of one kind"
+        );
+    }
+    Ok(())
+}
+
+/// The weights of a model, for messages.
+fn weights(model: &impl Module, tasks: &[String]) -> Result<String, DeviceError> {
     let mut sum = Ok(0);
     for_each_parameter(model, tasks, |parameter| {
         if let Ok(so_far) = sum {
             sum = checksum(so_far, parameter.name, parameter.value);
         }
     });
-    let own = format!("weights with the checksum {:08x}", sum?);
-    let first = ranks.told(own.clone());
-    let differing = format!("{own}, not {first}");
-    Ok(ranks.agree((own != first).then_some(differing))?)
+    Ok(format!("weights with the checksum {:08x}", sum?))
 }
 
 fn checksum(so_far: u32, name: &str, value: Tensor<1>) -> Result<u32, DeviceError> {

@@ -78,6 +78,7 @@ impl<'a> EncoderPass<'a> {
                 Kept::Input(hidden) => module.forward_with_state(hidden, &pass).1,
             };
             upstream = module.backward(state, upstream, &pass, &mut gradients.parameters);
+            gradients.left(module);
         }
         if let Some(state) = self.embeddings.take() {
             let embeddings = &self.electra.embeddings;

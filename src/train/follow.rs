@@ -7,7 +7,7 @@ use burn::{module::Module, tensor::Device};
 
 use super::{
     adam::Adam,
-    course::{Begin, Course, agree_on_weights},
+    course::{Begin, Course, agree_on_weights, compare_last_weights},
     run::{Error, Run, Trained},
 };
 use crate::{
@@ -51,12 +51,13 @@ impl Run<'_> {
                 false => Course::GoOn.of_first(self.ranks),
             };
         }
-        match course {
-            Course::Stopped => Err(Error::Stopped { step, steps }),
-            _ => Ok(Trained {
-                model: model.valid(),
-                steps: step,
-            }),
+        if course == Course::Stopped {
+            return Err(Error::Stopped { step, steps });
         }
+        compare_last_weights(self.ranks, &model, self.tasks)?;
+        Ok(Trained {
+            model: model.valid(),
+            steps: step,
+        })
     }
 }

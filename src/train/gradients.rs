@@ -6,12 +6,15 @@ use burn::{
     tensor::Device,
 };
 
+use super::outgoing::Outgoing;
 use crate::{
     kernels::{
         lookup::{Ids, add_by_id},
         square_sum::SquareSum,
     },
-    model::{parameter_gradients::ParameterGradients, record::for_each_parameter},
+    model::{
+        layer::EncoderLayer, parameter_gradients::ParameterGradients, record::for_each_parameter,
+    },
 };
 
 /// Gradients summed over the parts of a batch.
@@ -24,6 +27,8 @@ pub struct Gradients {
     /// Word tables that also serve as an output matrix: their gradient is one sum and counts as
     /// such.
     whole: Vec<ParamId>,
+    /// What takes the gradients of the last part of a rank's share to the other ranks.
+    pub outgoing: Option<Outgoing>,
 }
 
 /// The gradient of a word table that is only looked up.
@@ -77,6 +82,20 @@ impl Gradients {
             sum: add_by_id(sum, ids, rows),
             rows_square,
         });
+    }
+
+    /// Whether later passes add to the gradients of the layers that the present one leaves.
+    pub fn hold(&mut self, is_held: bool) {
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.hold(is_held);
+        }
+    }
+
+    /// To be called when a pass has left the gradients of a layer.
+    pub fn left(&mut self, layer: &EncoderLayer) {
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.left(layer, &mut self.parameters);
+        }
     }
 
     /// Makes the gradient of a table that is only looked up, if no row of it was: zeros.

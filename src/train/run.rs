@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     adam::Adam,
     checkpoint,
-    course::{self, Begin, Course, agree_on_weights},
+    course::{self, Begin, Course, agree_on_weights, compare_last_weights},
     dev_curve::{self, DevCurve, DevPlan, Seen},
     disk_space,
     log::RunLog,
@@ -24,20 +24,19 @@ use super::{
     run_folder,
     saver::{self, Saver},
     schedule::Schedule,
-    step::{StepGradients, StepSettings, step_gradients, step_share, sum_shares},
+    step::StepSettings,
     step_failure::StepFailure,
     watch::{self, Watch},
 };
 use crate::{
-    batch::{Batch, FeatureSet, plan::BatchPlan},
-    device::DeviceError,
+    batch::{FeatureSet, plan::BatchPlan},
     model::{
         folder,
         parameters::{self, StoredParameters},
         record,
     },
     progress::Progress,
-    ranks::Ranks,
+    ranks::{Ranks, Wire},
     step_record::StepRecord,
     tasks::model::Model,
 };
@@ -128,14 +127,15 @@ pub struct Run<'a> {
     pub dev: Option<DevPlan<'a>>,
     /// Set from outside to end the run after a step, with a checkpoint.
     pub stop: &'a AtomicBool,
-    /// Those that train it together.
+    /// Those that train it together, and the format in which they exchange gradients.
     pub ranks: &'a Ranks,
+    pub wire: Wire,
 }
 
 /// What changes from step to step besides the model and its moments, in every rank alike.
 pub(super) struct Pace<'a> {
     pub settings: StepSettings<'a>,
-    micro_batch_size: usize,
+    pub micro_batch_size: usize,
     pub watch: Watch<'a>,
 }
 
@@ -204,6 +204,7 @@ impl Run<'_> {
                     tokens: self.tokens(rows),
                     seconds: began.elapsed().as_secs_f64(),
                     peak_bytes: memory.sample(),
+                    exchange: self.ranks.last_cost(),
                 })?;
             }
             step += 1;
@@ -223,6 +224,7 @@ impl Run<'_> {
             }
         }
         progress.end();
+        compare_last_weights(self.ranks, &model, self.tasks)?;
         let file = self.model_dir.join("model.bpk");
         let model = match dev.map_or(Ok(false), |dev| dev.finish(step, &file))? {
             true => {
@@ -326,73 +328,5 @@ impl Run<'_> {
     fn tokens(&self, rows: &[usize]) -> usize {
         let rows = rows.iter().filter_map(|&row| self.features.get(row));
         rows.map(|(_, row)| row.input_ids.len()).sum()
-    }
-
-    /// The gradients of a step, whose rows the ranks share, with their figures checked.
-    pub(super) fn gradients(
-        &self,
-        model: &Model,
-        rows: &[usize],
-        step: u64,
-        pace: &mut Pace,
-        progress: &Progress,
-    ) -> Result<StepGradients, Error> {
-        pace.settings.objective.loss_scale = pace.watch.loss_factor();
-        let gradients = self.in_parts(model, rows, step, pace, progress)?;
-        pace.watch.check_finite(gradients.figures, step, rows)?;
-        Ok(gradients)
-    }
-
-    /// Computes the gradients part by part. Parts that the device cannot hold are halved, and those of
-    /// the steps that follow with them.
-    fn in_parts(
-        &self,
-        model: &Model,
-        rows: &[usize],
-        step: u64,
-        pace: &mut Pace,
-        progress: &Progress,
-    ) -> Result<StepGradients, Error> {
-        let settings = &pace.settings;
-        let micro_batch_size = &mut pace.micro_batch_size;
-        let own = self.ranks.share(rows.len());
-        loop {
-            let parts: Vec<Batch> = rows[own.clone()]
-                .chunks((*micro_batch_size).max(1))
-                .map(|rows| Batch::collate(self.features, rows))
-                .collect::<Result<_, _>>()?;
-            let computed = match self.ranks.is_alone() {
-                true => match step_gradients(model, &parts, step, settings) {
-                    Ok(gradients) => return Ok(gradients),
-                    Err(error) => Err(error),
-                },
-                false => step_share(model, &parts, own.start, step, settings),
-            };
-            match computed {
-                // The others have these sums, too: a rank that fails now cannot compute its share again.
-                Ok(share) => {
-                    let summed = sum_shares(model, share, self.ranks, step, settings);
-                    return Ok(summed.map_err(|source| StepFailure { step, source })?);
-                }
-                Err(error) => *micro_batch_size = self.smaller(&parts, step, error, progress)?,
-            }
-        }
-    }
-
-    /// Half of the largest part's features, after a device failed to compute these: most often its
-    /// memory ran out. The sums of the gradients stay the same.
-    fn smaller(
-        &self,
-        parts: &[Batch],
-        step: u64,
-        error: DeviceError,
-        progress: &Progress,
-    ) -> Result<usize, Error> {
-        let failed = parts.iter().map(|part| part.size).max().unwrap_or(0);
-        let failure = StepFailure {
-            step,
-            source: error,
-        };
-        Ok(failure.half_of(failed, "features", self.device, progress)?)
     }
 }

@@ -9,7 +9,8 @@ use super::{
     encoder_pass::{EncoderPass, gradient, leaf},
     gradients::Gradients,
     objective::{Objective, Trainable},
-    read_gradients::{ReadGradients, read},
+    outgoing::Outgoing,
+    shared_step::Share,
 };
 use crate::{
     batch::Batch,
@@ -76,28 +77,33 @@ pub fn step_gradients(
     step: u64,
     settings: &StepSettings,
 ) -> Result<StepGradients, DeviceError> {
-    let (gradients, losses) = sums(model, parts, 0, step, settings);
+    let (gradients, losses) = sums(model, parts, 0, step, settings, &mut None);
     clipped(model, gradients, losses, step, settings)
 }
 
-/// Computes a rank's share of the gradients of step number `step`, and reads it.
+/// Computes a rank's share of the gradients of step number `step`, and gives it to the sums of all ranks.
 ///
 /// `parts` together are the rank's rows, in order, the first at `first_place` of the step's batch.
 ///
 /// # Errors
-/// If the device fails; nothing was exchanged, and the model is unchanged.
+/// If the device fails; the rank may compute its share again. The model is unchanged.
 pub fn step_share(
     model: &Model,
     parts: &[Batch],
     first_place: usize,
     step: u64,
     settings: &StepSettings,
-) -> Result<ReadGradients, DeviceError> {
-    let (mut gradients, losses) = sums(model, parts, first_place, step, settings);
+    mut outgoing: Outgoing,
+) -> Result<Share, (Outgoing, DeviceError)> {
+    outgoing.begin();
+    let mut outgoing = Some(outgoing);
+    let (mut gradients, losses) = sums(model, parts, first_place, step, settings, &mut outgoing);
     if settings.objective.trainable == Trainable::All {
         gradients.ensure_word_table(&model.electra.embeddings.word.weight);
     }
-    ReadGradients::read(gradients, read(losses)?, model, settings.tasks)
+    let outgoing = gradients.outgoing.take().or(outgoing);
+    let outgoing = outgoing.expect("the sums leave it in one of the two");
+    Share::give(outgoing, gradients, Some(losses))
 }
 
 /// Sums the shares of all ranks to the gradients of the step.
@@ -106,7 +112,7 @@ pub fn step_share(
 /// If the device fails; the model is then unchanged.
 pub fn sum_shares(
     model: &Model,
-    share: ReadGradients,
+    share: Share,
     ranks: &Ranks,
     step: u64,
     settings: &StepSettings,
@@ -117,19 +123,24 @@ pub fn sum_shares(
     clipped(model, gradients, losses, step, settings)
 }
 
-/// Sums the gradients of `parts`, and their losses per task, `[tasks]`.
+/// Sums the gradients of `parts`, and their losses per task, `[tasks]`. Those of the last part go to
+/// `outgoing`.
 fn sums(
     model: &Model,
     parts: &[Batch],
     first_place: usize,
     step: u64,
     settings: &StepSettings,
+    outgoing: &mut Option<Outgoing>,
 ) -> (Gradients, Tensor<1>) {
     let mode = Mode::Train(StepSeed::new(settings.seed, step));
     let mut gradients = Gradients::default();
     let mut sum: Option<Tensor<1>> = None;
     let mut place = first_place;
-    for part in parts {
+    for (number, part) in parts.iter().enumerate() {
+        if number + 1 == parts.len() {
+            gradients.outgoing = outgoing.take();
+        }
         let losses = accumulate(
             model,
             &ModelInput::new(part, place, settings.device),

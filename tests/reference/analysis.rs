@@ -222,6 +222,7 @@ fn steps(count: u64) -> Vec<StepRecord> {
         tokens: 100,
         seconds: 0.5,
         peak_bytes: Some(2_000_000),
+        exchange: None,
     };
     (0..count).map(step).collect()
 }

@@ -12,7 +12,7 @@ use electra::{
     config::OptimizerMoments,
     model::parameters::ParameterSource,
     progress::{Output, Progress},
-    ranks::Ranks,
+    ranks::{Ranks, Wire},
     step_record::StepRecord,
     tasks::{model::Model, qa::feature::Feature},
     train::{
@@ -85,6 +85,7 @@ impl TrainingLoop<'_> {
             dev: None,
             stop: &STOP,
             ranks: &Ranks::alone(),
+            wire: Wire::F32,
         };
         let mut encoder = self.run.encoder();
         encoder.hidden_dropout_prob = 0.1;

@@ -25,6 +25,7 @@ use crate::{
     model::{
         Electra, HalfWeights,
         dense::Dense,
+        layer::EncoderLayer,
         parameters::{Error, ParameterSource},
     },
 };
@@ -120,6 +121,15 @@ impl Networks {
         let own = own.filter_map(|generator| generator.embeddings.as_ref());
         let all = std::iter::once(&self.electra.embeddings).chain(own);
         all.map(|embeddings| &embeddings.word.weight)
+    }
+
+    /// The layers of all networks in the order in which the backward passes leave them for good.
+    pub fn layers_as_left(&self) -> impl Iterator<Item = &EncoderLayer> {
+        let generators = [&self.generator, &self.generator_ltr, &self.generator_rtl];
+        let generators = generators.into_iter().flatten();
+        let networks = generators.map(|generator| &generator.layers);
+        let all = networks.chain(std::iter::once(&self.electra.layers));
+        all.flat_map(|layers| layers.iter().rev())
     }
 
     /// The dense layers of all transformer layers of all networks.

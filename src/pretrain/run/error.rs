@@ -80,10 +80,10 @@ pub enum Error {
     #[error("{0}")]
     Course(#[from] course::Error),
     #[error(
-        "hours: expected one process to measure how long a step takes, found {ranks} ranks; give \
-         num_train_steps"
+        "hours = {hours}: expected one process, which measures how long a step takes, found {ranks} ranks; \
+         start the run without mpirun, or give num_train_steps in place of hours"
     )]
-    HoursOfRanks { ranks: usize },
+    HoursOfRanks { hours: f64, ranks: usize },
     #[error(
         "train_batch_size = {examples}: expected an example or more for each of {ranks} ranks; raise it, or \
          start fewer ranks"

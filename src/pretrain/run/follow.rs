@@ -3,17 +3,15 @@
 
 use serde_json::Value;
 
-use super::{Error, Pretraining, io_of};
+use super::{Error, Pretraining};
 use crate::{
     kernels::formats::Element,
-    model::parameters::StoredParameters,
     pretrain::{
         examples::{Examples, Source},
-        model_files,
         schedule::Schedule,
     },
     train::{
-        course::{Begin, Course, agree_on, agree_on_weights},
+        course::{Begin, Course, agree_on_weights, compare_last_weights},
         watch::Watch,
     },
 };
@@ -25,8 +23,10 @@ impl Pretraining<'_> {
     /// A rate is to be measured, or a rank would have nothing to compute.
     pub(super) fn check_ranks(&self) -> Result<(), Error> {
         let (ranks, examples) = (self.ranks.count(), self.config.train_batch_size);
-        if ranks > 1 && self.config.hours.is_some() {
-            return Err(Error::HoursOfRanks { ranks });
+        if let Some(hours) = self.config.hours
+            && ranks > 1
+        {
+            return Err(Error::HoursOfRanks { hours, ranks });
         }
         match examples < ranks {
             true => Err(Error::MoreRanks { ranks, examples }),
@@ -71,26 +71,13 @@ impl Pretraining<'_> {
         let _held = self.stop.hold();
         let config = self.config;
         let device = self.device.clone().autodiff();
-        let scratch = tempfile::tempdir().map_err(io_of(std::env::temp_dir(), "writing"))?;
-        let mut initial = match &config.init_checkpoint {
-            Some(path) => {
-                let scratch = scratch.path().join("generator.bpk");
-                Some(model_files::open(path, &scratch, self.progress)?)
-            }
-            None => None,
-        };
-        let initial_weights = initial
-            .as_ref()
-            .map(StoredParameters::identity)
-            .transpose()?;
-        let hparams = self.identity(config, initial_weights);
-        agree_on(self.ranks, &self.compared(&hparams)?)?;
+        let mut initial = self.agreed()?;
         let steps = config.num_train_steps.min(self.batches.steps());
         let mut adam = self.adam();
         let begin = Begin::hear(self.ranks)?;
         let mut networks =
-            begin.model::<_, Error>(&config.model_dir, &[], &mut adam, |stored| {
-                self.build(&device, stored.or(initial.as_mut()))
+            begin.model::<_, Error>(&config.model_dir, &[], &mut adam, |checkpoint| {
+                self.build(&device, checkpoint.or(initial.stored.as_mut()))
             })?;
         drop(initial);
         adam.begin(&networks, &[]);
@@ -111,6 +98,9 @@ impl Pretraining<'_> {
                 true => Course::Stopped,
                 false => Course::GoOn.of_first(self.ranks),
             };
+        }
+        if step == steps {
+            compare_last_weights(self.ranks, &networks, &[])?;
         }
         // Rank 0 still writes: signals are deferred until it has.
         self.ranks.most(0);

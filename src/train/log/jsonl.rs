@@ -247,6 +247,7 @@ mod tests {
             tokens: 100,
             seconds: 0.5,
             peak_bytes: None,
+            exchange: None,
         }
     }
 
