@@ -1,5 +1,6 @@
 //! A pre-training run: from the newest checkpoint, or from initial weights, to the last step.
 
+mod arrivals;
 mod error;
 mod follow;
 mod place;
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 pub use error::Error;
 pub(super) use error::io_of;
 
+use self::arrivals::{Arrivals, Step};
 use super::{
     batches::Batches,
-    figures::Figures,
+    figures::{Figures, Losses},
     memory_plan::at_once,
     model_files::{self, Letters},
     networks::Networks,
@@ -27,13 +29,14 @@ use super::{
     probe::{Place, Probe, Probes},
     run_origin::RunOrigin,
     schedule::Schedule,
-    seen::Counts,
-    step::{StepGradients, step_gradients, step_share, sum_shares},
+    seen::{Counts, Seen},
+    step::{BegunStep, StepGradients, begin_step, step_gradients, step_share, sum_shares},
     step_log::{self, StepLog, StepRecord},
-    symptoms::{Symptom, Symptoms},
+    symptoms::Symptoms,
 };
 use crate::{
     config::{LrDecayVariant, PretrainConfig},
+    device::is_cpu,
     eval::origin::Origin,
     kernels::formats::Element,
     model::{
@@ -145,15 +148,23 @@ impl Pretraining<'_> {
         }
         let schedule = Schedule::of(config);
         let scaled = self.arithmetic.layers == Element::F16;
-        let mut watch = Watch::new(
-            scaled.then(|| loss_scale.unwrap_or_default()),
-            self.progress,
-        );
-        let mut log = StepLog::resume(model_dir, step, &mut note)
+        let log = StepLog::resume(model_dir, step, &mut note)
             .map_err(io_of(model_dir.join(step_log::FILE), "opening"))?;
+        let mut arrivals = Arrivals {
+            watch: Watch::new(
+                scaled.then(|| loss_scale.unwrap_or_default()),
+                self.progress,
+            ),
+            scaled,
+            symptoms: Symptoms::new(config),
+            log,
+            peak_tflops: self.config.peak_tflops,
+            progress: self.progress,
+            awaited: None,
+            last: None,
+        };
         self.origin(config, steps).write(model_dir)?;
         let mut memory = PeakMemory::new(self.device);
-        let mut symptoms = Symptoms::new(config);
         let mut saver = self.saver(model_dir, &hparams, &networks, &adam, steps);
         if step < steps {
             saver.ensure_space()?;
@@ -162,11 +173,7 @@ impl Pretraining<'_> {
         let place = self.place(micro_batch_size);
         let probes = probes.map(|it| Probes::resume(it, model_dir, [step, steps], place));
         let mut probes = probes.transpose()?;
-        let mut probed = |step: u64, networks: &Networks, at_once: usize| match &mut probes {
-            Some(probes) => probes.look(step, networks, at_once),
-            None => Ok(false),
-        };
-        let is_stopped = probed(step, &networks, micro_batch_size)?;
+        let is_stopped = probed(&mut probes, step, &networks, micro_batch_size)?;
         course(is_stopped).of_first(self.ranks);
         if is_stopped {
             return Err(Error::Stopped { step, steps });
@@ -174,38 +181,58 @@ impl Pretraining<'_> {
         self.progress.begin(step, steps);
         while step < steps {
             let began = Instant::now();
-            let (batch, computed) =
-                self.computed(&networks, step, &device, &mut watch, &mut micro_batch_size)?;
-            let mut figures = Figures::default();
-            figures.add(&computed.seen, 0);
-            let record = self.record(&computed, &figures, &batch, step);
-            networks = computed.update(networks, &mut adam, schedule.update_rate(step));
-            let loss_scale = scaled.then(|| watch.loss_factor());
-            let warnings = symptoms.after(step + 1, &figures, loss_scale);
-            for warning in &warnings {
-                log::warn!("step {step}: {warning}");
-            }
-            let record = StepRecord {
-                learning_rate: schedule.learning_rate(step),
-                peak_bytes: memory.sample(),
-                loss_scale,
-                warnings: warnings.iter().map(Symptom::to_string).collect(),
-                ..record
+            let factor = arrivals.expected_factor();
+            let begun = self.begin(&networks, step, &device, factor, micro_batch_size);
+            arrivals.arrive()?;
+            // Otherwise the loss was scaled for another course of things.
+            let begun = begun.filter(|_| factor == arrivals.watch.loss_factor());
+            let rate = schedule.update_rate(step);
+            let mut of_step = |losses: Losses, seen: &[Seen], batch: &[Masked]| {
+                let mut figures = Figures::default();
+                figures.add(seen, 0);
+                let record = StepRecord {
+                    learning_rate: schedule.learning_rate(step),
+                    peak_bytes: memory.sample(),
+                    ..self.record(losses, &figures, batch, step)
+                };
+                Step {
+                    began,
+                    figures,
+                    record,
+                }
             };
-            let record = record.took(began.elapsed(), self.config.peak_tflops);
-            log.step(&record, self.progress)
-                .map_err(io_of(log_path(model_dir), "writing"))?;
+            match begun {
+                Some((batch, mut begun)) => {
+                    let (losses, seen) = (begun.losses, std::mem::take(&mut begun.seen));
+                    let (updated, norm) = begun.update(networks, &mut adam, rate);
+                    networks = updated;
+                    arrivals.awaited = Some((of_step(losses, &seen, &batch), norm));
+                }
+                None => {
+                    let watch = &mut arrivals.watch;
+                    let (batch, mut computed) =
+                        self.computed(&networks, step, &device, watch, &mut micro_batch_size)?;
+                    let grad_norm = computed.figures.grad_norm;
+                    let (losses, seen) = (computed.losses, std::mem::take(&mut computed.seen));
+                    networks = computed.update(networks, &mut adam, rate);
+                    arrivals.log(of_step(losses, &seen, &batch), grad_norm)?;
+                }
+            }
             step += 1;
+            if probes.as_ref().is_some_and(|probes| probes.is_due(step)) {
+                arrivals.arrive()?;
+            }
             // Before the checkpoint: a run that is killed while it is probed goes on from one before.
             let mut stopped = self.ranks.any(self.stop.is_asked());
             if !stopped {
-                stopped = probed(step, &networks, micro_batch_size)?;
+                stopped = probed(&mut probes, step, &networks, micro_batch_size)?;
                 course(stopped).of_first(self.ranks);
             }
             let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
-                log.sync().map_err(io_of(log_path(model_dir), "syncing"))?;
-                saver.save(step, &networks, &adam, watch.loss_scale())?;
+                arrivals.arrive()?;
+                arrivals.sync()?;
+                saver.save(step, &networks, &adam, arrivals.watch.loss_scale())?;
             }
             if stopped {
                 return Err(Error::Stopped { step, steps });
@@ -315,6 +342,38 @@ impl Pretraining<'_> {
         }
     }
 
+    /// The batch of a step, and its gradients, launched on a GPU without waiting for the norm.
+    ///
+    /// Returns `None` if they are to be [`computed`](Self::computed): on the CPU, among several ranks, or
+    /// after an error, which shows again there.
+    fn begin(
+        &self,
+        networks: &Networks,
+        step: u64,
+        device: &Device,
+        loss_factor: f64,
+        micro_batch_size: usize,
+    ) -> Option<(Vec<Masked>, BegunStep)> {
+        if is_cpu(self.device) || !self.ranks.is_alone() {
+            return None;
+        }
+        let batch = self.batches.training(step).ok()?;
+        check_maskable(&batch, step).ok()?;
+        let objective = self.objective(device, loss_factor);
+        let parts = parts(&batch, 0, micro_batch_size);
+        let begun = begin_step(networks, &parts, &objective, self.chance(step));
+        let begun = begun.inspect_err(|error| log::debug!("step {step}: {error}"));
+        Some((batch, begun.ok()?))
+    }
+
+    fn chance(&self, step: u64) -> Chance {
+        Chance {
+            seed: self.config.seed,
+            step,
+            drops: true,
+        }
+    }
+
     /// The batch of a step, and its gradients with their figures checked.
     pub(super) fn computed(
         &self,
@@ -327,11 +386,7 @@ impl Pretraining<'_> {
         let batch = self.batches.training(step)?;
         check_maskable(&batch, step)?;
         let objective = self.objective(device, watch.loss_factor());
-        let chance = Chance {
-            seed: self.config.seed,
-            step,
-            drops: true,
-        };
+        let chance = self.chance(step);
         let computed = self.compute(networks, &batch, &objective, chance, micro_batch_size)?;
         watch.check_finite(computed.figures, step, &[])?;
         Ok((batch, computed))
@@ -380,14 +435,7 @@ impl Pretraining<'_> {
     }
 
     /// The record of a step, except for what is known only later.
-    fn record(
-        &self,
-        computed: &StepGradients,
-        figures: &Figures,
-        batch: &[Masked],
-        step: u64,
-    ) -> StepRecord {
-        let losses = computed.losses;
+    fn record(&self, losses: Losses, figures: &Figures, batch: &[Masked], step: u64) -> StepRecord {
         let of_discriminator = |figure: f64| self.config.has_discriminator().then_some(figure);
         StepRecord {
             step,
@@ -400,7 +448,6 @@ impl Pretraining<'_> {
             disc_auc: of_discriminator(figures.auc()),
             disc_precision: of_discriminator(figures.precision()),
             disc_recall: of_discriminator(figures.recall()),
-            grad_norm: computed.figures.grad_norm,
             examples: batch.len(),
             unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
             tokens: batch.iter().map(Masked::tokens).sum(),
@@ -439,6 +486,20 @@ pub(super) fn check_maskable(batch: &[Masked], step: u64) -> Result<(), Error> {
     }
 }
 
+/// Probes the networks after `step` steps, if the run does and that is due; returns whether that was
+/// stopped.
+fn probed(
+    probes: &mut Option<Probes>,
+    step: u64,
+    networks: &Networks,
+    at_once: usize,
+) -> Result<bool, Error> {
+    Ok(match probes {
+        Some(probes) => probes.look(step, networks, at_once)?,
+        None => false,
+    })
+}
+
 /// How a run goes on after a look at it.
 fn course(is_stopped: bool) -> Course {
     match is_stopped {
@@ -456,8 +517,4 @@ pub(super) fn parts(batch: &[Masked], first_place: usize, size: usize) -> Vec<Pa
             first_place: first_place + number * size.max(1),
         })
         .collect()
-}
-
-fn log_path(model_dir: &Path) -> PathBuf {
-    model_dir.join(step_log::FILE)
 }
