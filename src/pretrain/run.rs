@@ -6,7 +6,7 @@ mod follow;
 mod place;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
