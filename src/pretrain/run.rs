@@ -19,12 +19,11 @@ pub(super) use error::io_of;
 use self::arrivals::{Arrivals, Step};
 use super::{
     batches::Batches,
-    figures::{Figures, Losses},
+    figures::Losses,
     memory_plan::at_once,
     model_files::{self, Letters},
     networks::Networks,
     objective::{Chance, Objective},
-    operations::operations,
     part::{Masked, Part},
     probe::{Place, Probe, Probes},
     run_origin::RunOrigin,
@@ -188,18 +187,13 @@ impl Pretraining<'_> {
             let begun = begun.filter(|_| factor == arrivals.watch.loss_factor());
             let rate = schedule.update_rate(step);
             let mut of_step = |losses: Losses, seen: &[Seen], batch: &[Masked]| {
-                let mut figures = Figures::default();
-                figures.add(seen, 0);
                 let record = StepRecord {
+                    step,
                     learning_rate: schedule.learning_rate(step),
                     peak_bytes: memory.sample(),
-                    ..self.record(losses, &figures, batch, step)
+                    ..StepRecord::default()
                 };
-                Step {
-                    began,
-                    figures,
-                    record,
-                }
+                Step::new(self.config, began, losses, seen, batch, record)
             };
             match begun {
                 Some((batch, mut begun)) => {
@@ -431,31 +425,6 @@ impl Pretraining<'_> {
             };
             let failed = failed.unwrap_or(0);
             *micro_batch_size = failure.half_of(failed, "examples", self.device, self.progress)?;
-        }
-    }
-
-    /// The record of a step, except for what is known only later.
-    fn record(&self, losses: Losses, figures: &Figures, batch: &[Masked], step: u64) -> StepRecord {
-        let of_discriminator = |figure: f64| self.config.has_discriminator().then_some(figure);
-        StepRecord {
-            step,
-            loss: losses.total,
-            masked_lm_loss: losses.masked_lm,
-            cloze_loss: losses.cloze,
-            disc_loss: losses.discriminator,
-            masked_lm_accuracy: figures.masked_lm_accuracy(),
-            replaced: figures.replaced(),
-            disc_auc: of_discriminator(figures.auc()),
-            disc_precision: of_discriminator(figures.precision()),
-            disc_recall: of_discriminator(figures.recall()),
-            examples: batch.len(),
-            unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
-            tokens: batch.iter().map(Masked::tokens).sum(),
-            operations: operations(
-                self.config,
-                batch.iter().map(|it| (it.tokens(), it.slots.len())),
-            ),
-            ..StepRecord::default()
         }
     }
 

@@ -6,10 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{error::Error, error::io_of};
+use super::error::{Error, io_of};
 use crate::{
+    config::PretrainConfig,
     pretrain::{
-        figures::Figures,
+        figures::{Figures, Losses},
+        operations::operations,
+        part::Masked,
+        seen::Seen,
         step::ComingNorm,
         step_log::{StepLog, StepRecord},
         symptoms::{Symptom, Symptoms},
@@ -24,6 +28,43 @@ pub(super) struct Step {
     pub figures: Figures,
     /// What its line in the log has besides the norm, the time and what follows from them.
     pub record: StepRecord,
+}
+
+impl Step {
+    /// A step on this batch, which began then; `record` has its number, rate and memory.
+    pub fn new(
+        config: &PretrainConfig,
+        began: Instant,
+        losses: Losses,
+        seen: &[Seen],
+        batch: &[Masked],
+        record: StepRecord,
+    ) -> Self {
+        let mut figures = Figures::default();
+        figures.add(seen, 0);
+        let of_discriminator = |figure: f64| config.has_discriminator().then_some(figure);
+        let record = StepRecord {
+            loss: losses.total,
+            masked_lm_loss: losses.masked_lm,
+            cloze_loss: losses.cloze,
+            disc_loss: losses.discriminator,
+            masked_lm_accuracy: figures.masked_lm_accuracy(),
+            replaced: figures.replaced(),
+            disc_auc: of_discriminator(figures.auc()),
+            disc_precision: of_discriminator(figures.precision()),
+            disc_recall: of_discriminator(figures.recall()),
+            examples: batch.len(),
+            unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
+            tokens: batch.iter().map(Masked::tokens).sum(),
+            operations: operations(config, batch.iter().map(|it| (it.tokens(), it.slots.len()))),
+            ..record
+        };
+        Self {
+            began,
+            figures,
+            record,
+        }
+    }
 }
 
 /// Watches and logs a run's steps.
