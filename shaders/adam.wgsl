@@ -17,7 +17,8 @@ const UPDATED = {{ updated }};
 const THREADS = 256u;
 
 @group(0) @binding(UPDATED * #) var<storage, read_write> weight#: array<Floats>;
-// [1]: what every gradient is multiplied by before it is used.
+// [1]: what every gradient is multiplied by before it is used; below 0 if the gradients are not finite:
+// then everything stays as it is.
 @group(0) @binding(UPDATED * {{ parameters }}) var<storage, read_write> clip_factor: array<f32>;
 @group(0) @binding(UPDATED * {{ parameters }} + 1 + #) var<storage, read_write> gradient#: array<Floats>;
 
@@ -50,11 +51,13 @@ fn main(
     let m = old.first * params.beta_1 + g * params.rest_1;
     let v = old.second * params.beta_2 + g * g * params.rest_2;
     w = w - (m / (sqrt(v) + params.epsilon) + w * parameter.decay) * parameter.rate;
-    if is_inside {
+    // Not a branch around it all: the barriers in `keep` need every thread.
+    let is_written = is_inside && clip_factor[0] >= 0.0;
+    if is_written {
         switch number {
             case #u: { weight#[place] = w; {{ copy }} }
             default: {}
         }
     }
-    keep(number, parameter.rounding, place, is_inside, Moments(m, v));
+    keep(number, parameter.rounding, place, is_written, Moments(m, v));
 }

@@ -49,7 +49,7 @@ fn largest(sizes: Words) -> u32 {
     return max(max(sizes.x, sizes.y), max(sizes.z, sizes.w));
 }
 
-fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, moments: Moments) {
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_written: bool, moments: Moments) {
     let thread = place % THREADS;
     let first = bitcast<Words>(moments.first);
     let first_sizes = first & Words(SIZE);
@@ -59,7 +59,7 @@ fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, momen
     // All threads have read the old floors before thread 0 writes the new ones; the barriers in `greatest`
     // order the workgroup's memory alone.
     storageBarrier();
-    if !is_inside {
+    if !is_written {
         return;
     }
     // Codes end above where the greatest may be rounded up to.

@@ -15,8 +15,8 @@ fn moments_at(number: u32, place: u32) -> Moments {
     return Moments(bitcast<Floats>(words << Words(16u)), bitcast<Floats>(high));
 }
 
-fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, moments: Moments) {
-    if !is_inside {
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_written: bool, moments: Moments) {
+    if !is_written {
         return;
     }
     // Of each value's number in the parameter and the parameter's words.

@@ -13,8 +13,8 @@ fn moments_at(number: u32, place: u32) -> Moments {
     return moments;
 }
 
-fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_inside: bool, moments: Moments) {
-    if !is_inside {
+fn keep(number: u32, rounding: array<u32, 2>, place: u32, is_written: bool, moments: Moments) {
+    if !is_written {
         return;
     }
     switch number {

@@ -43,6 +43,7 @@ fn a_lost_device_ends_the_run_and_another_goes_on() {
         trainable: Trainable::All,
         moments: OptimizerMoments::F32,
         save_every_steps: 3,
+        ..TrainingLoop::of(run, &features)
     };
     let folder = tempfile::tempdir().unwrap();
     let train = |device| {

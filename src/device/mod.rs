@@ -6,6 +6,7 @@
 //! during training (tracel-ai/burn#4971).
 
 pub mod adapter;
+pub mod coming;
 pub mod failure;
 pub mod half;
 pub mod memory;
@@ -14,6 +15,7 @@ pub mod pick;
 pub mod request;
 
 pub use adapter::{AdapterInfo, AdapterKind, Api, CooperativeMatrix, list};
+pub use coming::Coming;
 pub use failure::DeviceError;
 pub use memory::ByteSize;
 pub use open::{Chosen, choose, configure_runtime, is_cpu};

@@ -22,7 +22,8 @@ use burn::{
 };
 
 /// Adam as a backend operation; `clip_factor` `[1]` scales the gradients, and `steps` has one for
-/// each parameter. Returns the parameters with weights and moments updated.
+/// each parameter. Returns the parameters with weights and moments updated; as they are if the factor
+/// is below 0, [`LEFT_OUT`](super::clip::LEFT_OUT).
 #[backend_extension(Cube, Flex)]
 pub trait AdamOps: Backend {
     fn adam_steps(
@@ -38,6 +39,9 @@ impl AdamOps for Flex {
         clip_factor: FloatTensor<Self>,
         steps: Vec<Step>,
     ) -> Members<Self> {
+        if matches!(clip_factor.as_slice::<f32>(), Some(&[factor]) if factor < 0.0) {
+            return parameters;
+        }
         let members = parameters.members().into_iter().zip(steps);
         Members::of(members.map(|(member, step)| match member {
             Member::Empty => Member::Empty,
@@ -207,7 +211,7 @@ impl Member<Dispatch> {
 }
 
 /// One step of every parameter, its gradient scaled by `clip_factor` `[1]`; in the same order. A
-/// gradient is let go of as soon as its group is updated.
+/// gradient is let go of as soon as its group is updated. A factor below 0 leaves everything as it is.
 pub fn adam_steps(parameters: Vec<Parameter>, clip_factor: Tensor<1>) -> Vec<Updated> {
     let mut updated = Vec::with_capacity(parameters.len());
     let mut parameters = parameters.into_iter();

@@ -1,13 +1,14 @@
 //! What follows from the sums of squares over all gradients, in one launch: the norm, and the factor
 //! that clips by it (`tf.clip_by_global_norm`).
 //!
-//! The host reads the norm with the losses, and the factor stays on the device. Shader:
+//! The host reads the norm with the losses, and the factor stays on the device. It also says whether
+//! the gradients may be used, so that nothing has to wait for the host to look at them. Shader:
 //! `shaders/clip.wgsl`.
 
 use burn::{
     Tensor,
     backend::{
-        Backend, Dispatch, Flex, TensorMetadata, backend_extension,
+        Backend, Dispatch, Flex, TensorMetadata, backend_extension, get_or_init_device_settings,
         tensor::FloatTensor,
         wgpu::{CubeBackend, into_contiguous},
     },
@@ -32,12 +33,17 @@ pub struct Clip {
     pub loss_scale: f64,
 }
 
+/// The factor of gradients that are not finite. [`adam_steps`](super::adam::adam_steps) leaves
+/// everything as it is then; the products with any other factor would not be numbers.
+pub const LEFT_OUT: f32 = -1.0;
+
 /// What a step is told of its gradients.
 #[derive(Debug, Clone)]
 pub struct Clipped {
     /// The losses, and after them the norm, unscaled: `[losses + 1]`.
     pub figures: Tensor<1>,
-    /// What every gradient is multiplied by, `[1]`: it clips, and takes back the loss scale.
+    /// What every gradient is multiplied by, `[1]`: it clips, and takes back the loss scale. Where a
+    /// figure is not finite it is [`LEFT_OUT`].
     pub factor: Tensor<1>,
 }
 
@@ -96,8 +102,18 @@ fn reference<B: Backend>(
     let norm = over(B::float_sqrt(sum), to.loss_scale);
     let above = B::float_clamp_min(norm.clone(), to.norm.into());
     let factor = B::float_mul_scalar(B::float_recip(above), to.norm.into());
+    let factor = over(factor, to.loss_scale);
     let figures = B::float_cat(vec![losses, norm], 0);
-    (figures, over(factor, to.loss_scale))
+    // 0, or not a number.
+    let sum = B::float_sum(B::float_mul_scalar(figures.clone(), 0.0.into()));
+    let settings = get_or_init_device_settings::<B>(&figures.device());
+    let is_finite = B::float_equal_elem(
+        B::float_reshape(sum, Shape::new([1])),
+        0.0.into(),
+        settings.bool_dtype,
+    );
+    let factor = B::float_mask_fill(factor, B::bool_not(is_finite), f64::from(LEFT_OUT).into());
+    (figures, factor)
 }
 
 impl ClipOps for Flex {}

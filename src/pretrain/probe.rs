@@ -338,6 +338,12 @@ impl<'a> Probes<'a> {
         })
     }
 
+    /// Returns whether the model is probed after `step` steps and has not been yet.
+    pub fn is_due(&self, step: u64) -> bool {
+        let done = self.log.records().iter().any(|record| record.step == step);
+        !done && (step.is_multiple_of(self.probe.every) || step == self.steps)
+    }
+
     /// Probes the networks after `step` steps, with micro-batches of `at_once` examples, if a probe is due
     /// and not done yet. Returns whether the user has stopped it. A probe that the device cannot run is
     /// skipped, and training continues.
@@ -346,9 +352,7 @@ impl<'a> Probes<'a> {
     /// If the log cannot be written, or the task cannot be scored.
     pub fn look(&mut self, step: u64, networks: &Networks, at_once: usize) -> Result<bool, Error> {
         self.on.micro_batch_size = at_once;
-        let done = self.log.records().iter().any(|record| record.step == step);
-        let is_due = step.is_multiple_of(self.probe.every) || step == self.steps;
-        if done || !is_due {
+        if !self.is_due(step) {
             return Ok(false);
         }
         let began = Instant::now();

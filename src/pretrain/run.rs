@@ -1,5 +1,6 @@
 //! A pre-training run: from the newest checkpoint, or from initial weights, to the last step.
 
+mod arrivals;
 mod error;
 mod follow;
 mod initial;
@@ -7,7 +8,7 @@ mod parts;
 mod place;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -19,24 +20,26 @@ pub(super) use error::io_of;
 use initial::Initial;
 pub(super) use parts::{check_maskable, parts};
 
+use self::arrivals::{Arrivals, Step};
 use super::{
     batches::Batches,
-    figures::Figures,
+    figures::Losses,
     memory_plan::at_once,
     model_files::{self, Letters},
     networks::Networks,
-    objective::Objective,
-    operations::operations,
+    objective::{Chance, Objective},
     part::Masked,
     probe::{Place, Probe, Probes},
     run_origin::RunOrigin,
     schedule::Schedule,
-    step::StepGradients,
+    seen::Seen,
+    step::{BegunStep, begin_step},
     step_log::{self, StepLog, StepRecord},
-    symptoms::{Symptom, Symptoms},
+    symptoms::Symptoms,
 };
 use crate::{
     config::{LrDecayVariant, PretrainConfig},
+    device::is_cpu,
     eval::origin::Origin,
     kernels::formats::Element,
     model::{
@@ -149,17 +152,25 @@ impl Pretraining<'_> {
         }
         let schedule = Schedule::of(config);
         let scaled = self.arithmetic.layers == Element::F16;
-        let mut watch = Watch::new(
-            scaled.then(|| loss_scale.unwrap_or_default()),
-            self.progress,
-        );
-        let mut log = StepLog::resume(model_dir, step, &mut note)
+        let log = StepLog::resume(model_dir, step, &mut note)
             .map_err(io_of(model_dir.join(step_log::FILE), "opening"))?;
+        let mut arrivals = Arrivals {
+            watch: Watch::new(
+                scaled.then(|| loss_scale.unwrap_or_default()),
+                self.progress,
+            ),
+            scaled,
+            symptoms: Symptoms::new(config),
+            log,
+            peak_tflops: self.config.peak_tflops,
+            progress: self.progress,
+            awaited: None,
+            last: None,
+        };
         self.origin(config, steps).write(model_dir)?;
         // Makes checkpoints usable before the run ends.
         model_files::describe(config, self.letters, model_dir)?;
         let mut memory = PeakMemory::new(self.device);
-        let mut symptoms = Symptoms::new(config);
         let mut saver = self.saver(model_dir, &hparams, &networks, &adam, steps);
         if step < steps {
             saver.ensure_space()?;
@@ -168,11 +179,7 @@ impl Pretraining<'_> {
         let place = self.place(micro_batch_size);
         let probes = probes.map(|it| Probes::resume(it, model_dir, [step, steps], place));
         let mut probes = probes.transpose()?;
-        let mut probed = |step: u64, networks: &Networks, at_once: usize| match &mut probes {
-            Some(probes) => probes.look(step, networks, at_once),
-            None => Ok(false),
-        };
-        let is_stopped = probed(step, &networks, micro_batch_size)?;
+        let is_stopped = probed(&mut probes, step, &networks, micro_batch_size)?;
         course(is_stopped).of_first(self.ranks);
         if is_stopped {
             return Err(Error::Stopped { step, steps });
@@ -180,39 +187,54 @@ impl Pretraining<'_> {
         self.progress.begin(step, steps);
         while step < steps {
             let began = Instant::now();
-            let (batch, computed) =
-                self.computed(&networks, step, &device, &mut watch, &mut micro_batch_size)?;
-            let mut figures = Figures::default();
-            figures.add(&computed.seen, 0);
-            let record = self.record(&computed, &figures, &batch, step);
-            networks = computed.update(networks, &mut adam, schedule.update_rate(step));
-            let loss_scale = scaled.then(|| watch.loss_factor());
-            let warnings = symptoms.after(step + 1, &figures, loss_scale);
-            for warning in &warnings {
-                log::warn!("step {step}: {warning}");
-            }
-            let record = StepRecord {
-                learning_rate: schedule.learning_rate(step),
-                peak_bytes: memory.sample(),
-                loss_scale,
-                exchange: self.ranks.last_cost(),
-                warnings: warnings.iter().map(Symptom::to_string).collect(),
-                ..record
+            let factor = arrivals.expected_factor();
+            let begun = self.begin(&networks, step, &device, factor, micro_batch_size);
+            arrivals.arrive()?;
+            // Otherwise the loss was scaled for another course of things.
+            let begun = begun.filter(|_| factor == arrivals.watch.loss_factor());
+            let rate = schedule.update_rate(step);
+            let mut of_step = |losses: Losses, seen: &[Seen], batch: &[Masked]| {
+                let record = StepRecord {
+                    step,
+                    learning_rate: schedule.learning_rate(step),
+                    peak_bytes: memory.sample(),
+                    exchange: self.ranks.last_cost(),
+                    ..StepRecord::default()
+                };
+                Step::new(self.config, began, losses, seen, batch, record)
             };
-            let record = record.took(began.elapsed(), self.config.peak_tflops);
-            log.step(&record, self.progress)
-                .map_err(io_of(log_path(model_dir), "writing"))?;
+            match begun {
+                Some((batch, mut begun)) => {
+                    let (losses, seen) = (begun.losses, std::mem::take(&mut begun.seen));
+                    let (updated, norm) = begun.update(networks, &mut adam, rate);
+                    networks = updated;
+                    arrivals.awaited = Some((of_step(losses, &seen, &batch), norm));
+                }
+                None => {
+                    let watch = &mut arrivals.watch;
+                    let (batch, mut computed) =
+                        self.computed(&networks, step, &device, watch, &mut micro_batch_size)?;
+                    let grad_norm = computed.figures.grad_norm;
+                    let (losses, seen) = (computed.losses, std::mem::take(&mut computed.seen));
+                    networks = computed.update(networks, &mut adam, rate);
+                    arrivals.log(of_step(losses, &seen, &batch), grad_norm)?;
+                }
+            }
             step += 1;
+            if probes.as_ref().is_some_and(|probes| probes.is_due(step)) {
+                arrivals.arrive()?;
+            }
             // Before the checkpoint: a run that is killed while it is probed goes on from one before.
             let mut stopped = self.ranks.any(self.stop.is_asked());
             if !stopped {
-                stopped = probed(step, &networks, micro_batch_size)?;
+                stopped = probed(&mut probes, step, &networks, micro_batch_size)?;
                 course(stopped).of_first(self.ranks);
             }
             let stopped = stopped && step < steps;
             if stopped || saver.is_due(step) {
-                log.sync().map_err(io_of(log_path(model_dir), "syncing"))?;
-                saver.save(step, &networks, &adam, watch.loss_scale())?;
+                arrivals.arrive()?;
+                arrivals.sync()?;
+                saver.save(step, &networks, &adam, arrivals.watch.loss_scale())?;
             }
             if stopped {
                 return Err(Error::Stopped { step, steps });
@@ -323,36 +345,35 @@ impl Pretraining<'_> {
         }
     }
 
-    /// The record of a step, except for what is known only later.
-    fn record(
+    /// The batch of a step, and its gradients, launched on a GPU without waiting for the norm.
+    ///
+    /// Returns `None` if they are to be [`computed`](Self::computed): on the CPU, among several ranks, or
+    /// after an error, which shows again there.
+    fn begin(
         &self,
-        computed: &StepGradients,
-        figures: &Figures,
-        batch: &[Masked],
+        networks: &Networks,
         step: u64,
-    ) -> StepRecord {
-        let losses = computed.losses;
-        let of_discriminator = |figure: f64| self.config.has_discriminator().then_some(figure);
-        StepRecord {
+        device: &Device,
+        loss_factor: f64,
+        micro_batch_size: usize,
+    ) -> Option<(Vec<Masked>, BegunStep)> {
+        if is_cpu(self.device) || !self.ranks.is_alone() {
+            return None;
+        }
+        let batch = self.batches.training(step).ok()?;
+        check_maskable(&batch, step).ok()?;
+        let objective = self.objective(device, loss_factor);
+        let parts = parts(&batch, 0, micro_batch_size);
+        let begun = begin_step(networks, &parts, &objective, self.chance(step));
+        let begun = begun.inspect_err(|error| log::debug!("step {step}: {error}"));
+        Some((batch, begun.ok()?))
+    }
+
+    fn chance(&self, step: u64) -> Chance {
+        Chance {
+            seed: self.config.seed,
             step,
-            loss: losses.total,
-            masked_lm_loss: losses.masked_lm,
-            cloze_loss: losses.cloze,
-            disc_loss: losses.discriminator,
-            masked_lm_accuracy: figures.masked_lm_accuracy(),
-            replaced: figures.replaced(),
-            disc_auc: of_discriminator(figures.auc()),
-            disc_precision: of_discriminator(figures.precision()),
-            disc_recall: of_discriminator(figures.recall()),
-            grad_norm: computed.figures.grad_norm,
-            examples: batch.len(),
-            unmaskable: batch.iter().filter(|it| it.slots.is_empty()).count(),
-            tokens: batch.iter().map(Masked::tokens).sum(),
-            operations: operations(
-                self.config,
-                batch.iter().map(|it| (it.tokens(), it.slots.len())),
-            ),
-            ..StepRecord::default()
+            drops: true,
         }
     }
 
@@ -371,14 +392,24 @@ impl Pretraining<'_> {
     }
 }
 
+/// Probes the networks after `step` steps, if the run does and that is due; returns whether that was
+/// stopped.
+fn probed(
+    probes: &mut Option<Probes>,
+    step: u64,
+    networks: &Networks,
+    at_once: usize,
+) -> Result<bool, Error> {
+    Ok(match probes {
+        Some(probes) => probes.look(step, networks, at_once)?,
+        None => false,
+    })
+}
+
 /// How a run goes on after a look at it.
 fn course(is_stopped: bool) -> Course {
     match is_stopped {
         true => Course::Stopped,
         false => Course::GoOn,
     }
-}
-
-fn log_path(model_dir: &Path) -> PathBuf {
-    model_dir.join(step_log::FILE)
 }

@@ -10,7 +10,7 @@ use super::{
     seen::{Counts, Seen},
 };
 use crate::{
-    device::DeviceError,
+    device::{Coming, DeviceError},
     kernels::clip::{Clip, clip},
     model::dropout::StepSeed,
     ranks::Ranks,
@@ -32,6 +32,36 @@ pub struct StepGradients {
     pub seen: Vec<Seen>,
 }
 
+/// The same with a norm that is on its way from the device.
+pub struct BegunStep {
+    gradients: Gradients,
+    factor: Tensor<1>,
+    seed: StepSeed,
+    norm: ComingNorm,
+    pub losses: Losses,
+    pub seen: Vec<Seen>,
+}
+
+/// The norm before clipping on its way from the device, and the total loss.
+pub struct ComingNorm {
+    figures: Coming,
+    loss: f64,
+}
+
+impl ComingNorm {
+    /// Waits for the norm.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn wait(self) -> Result<StepFigures, DeviceError> {
+        let figures = self.figures.wait()?;
+        Ok(StepFigures {
+            loss: self.loss,
+            grad_norm: figures.get(1).copied().map_or(f64::NAN, f64::from),
+        })
+    }
+}
+
 /// Computes the gradients of a step; the parts make up its batch.
 ///
 /// # Errors
@@ -42,6 +72,19 @@ pub fn step_gradients(
     objective: &Objective,
     chance: Chance,
 ) -> Result<StepGradients, DeviceError> {
+    begin_step(networks, parts, objective, chance)?.read()
+}
+
+/// The same, without waiting for the norm.
+///
+/// # Errors
+/// If the device is known to fail; the networks are unchanged.
+pub fn begin_step(
+    networks: &Networks,
+    parts: &[Part],
+    objective: &Objective,
+    chance: Chance,
+) -> Result<BegunStep, DeviceError> {
     let counts = Counts::of(parts);
     let mut gradients = none_of(networks);
     let seen = sums(
@@ -117,7 +160,7 @@ pub fn sum_shares(
     share.seen.iter().for_each(|seen| seen.write(&mut words));
     let mut words = ranks.all_words(&words).into_iter();
     let seen = std::iter::from_fn(|| Seen::read(&mut words)).collect();
-    clipped(networks, gradients, seen, objective, chance)
+    clipped(networks, gradients, seen, objective, chance)?.read()
 }
 
 fn none_of(networks: &Networks) -> Gradients {
@@ -146,36 +189,38 @@ fn sums(
     Ok(seen)
 }
 
-/// Clips the gradients of a whole batch, and reads their norm.
+/// Clips the gradients of a whole batch, and asks for their norm.
 fn clipped(
     networks: &Networks,
     mut gradients: Gradients,
     seen: Vec<Seen>,
     objective: &Objective,
     chance: Chance,
-) -> Result<StepGradients, DeviceError> {
+) -> Result<BegunStep, DeviceError> {
     let losses = Losses::of(&seen, objective.config);
     let squares = gradients.square_sum(networks);
-    let nothing = Tensor::zeros([1], &objective.device.clone().without_autodiff());
+    // All that the device must know of the loss is whether it is finite.
+    let loss = match losses.total.is_finite() {
+        true => 0.0,
+        false => f32::NAN,
+    };
+    let loss = Tensor::full([1], loss, &objective.device.clone().without_autodiff());
     let to = Clip {
         norm: CLIP_NORM,
         loss_scale: objective.loss_scale,
     };
-    let clipped = clip(nothing, squares, to);
-    // Read before the update: if the device ran out of memory, the weights must stay unchanged.
-    let figures = clipped
-        .figures
-        .try_into_vec_as::<f32>()
-        .map_err(DeviceError::new)?;
-    Ok(StepGradients {
+    let clipped = clip(loss, squares, to);
+    // Asked for before the update: if the device ran out of memory, the weights must stay unchanged.
+    let norm = ComingNorm {
+        figures: Coming::ask(clipped.figures)?,
+        loss: losses.total,
+    };
+    Ok(BegunStep {
         gradients,
         factor: clipped.factor,
         seed: StepSeed::new(chance.seed, chance.step),
+        norm,
         losses,
-        figures: StepFigures {
-            loss: losses.total,
-            grad_norm: figures.get(1).copied().map_or(f64::NAN, f64::from),
-        },
         seen,
     })
 }
@@ -186,14 +231,48 @@ impl StepGradients {
         if !self.figures.is_finite() {
             return networks;
         }
-        adam.update(
-            networks,
-            &[],
-            self.gradients,
-            self.factor,
-            learning_rate,
-            self.seed,
-        )
+        let Self {
+            gradients,
+            factor,
+            seed,
+            ..
+        } = self;
+        adam.update(networks, &[], gradients, factor, learning_rate, seed)
+    }
+}
+
+impl BegunStep {
+    /// Waits for the norm.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read(self) -> Result<StepGradients, DeviceError> {
+        Ok(StepGradients {
+            figures: self.norm.wait()?,
+            gradients: self.gradients,
+            factor: self.factor,
+            seed: self.seed,
+            losses: self.losses,
+            seen: self.seen,
+        })
+    }
+
+    /// As [`StepGradients::update`], without waiting for the norm: the device looks at it.
+    pub fn update(
+        self,
+        networks: Networks,
+        adam: &mut Adam,
+        learning_rate: f64,
+    ) -> (Networks, ComingNorm) {
+        let Self {
+            gradients,
+            factor,
+            seed,
+            norm,
+            ..
+        } = self;
+        let networks = adam.update(networks, &[], gradients, factor, learning_rate, seed);
+        (networks, norm)
     }
 }
 

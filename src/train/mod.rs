@@ -1,6 +1,7 @@
 //! Training: loss, gradients, clipping, optimiser, checkpoints and the loop.
 
 pub mod adam;
+pub mod arrivals;
 pub mod best_by;
 pub mod best_weights;
 pub mod checkpoint;

@@ -82,7 +82,7 @@ impl Run<'_> {
     }
 
     /// These rows in parts of so many.
-    fn parts(&self, rows: &[usize], size: usize) -> Result<Vec<Batch>, Error> {
+    pub(super) fn parts(&self, rows: &[usize], size: usize) -> Result<Vec<Batch>, Error> {
         let parts = rows.chunks(size.max(1));
         let parts = parts.map(|rows| Batch::collate(self.features, rows));
         Ok(parts.collect::<Result<_, _>>()?)

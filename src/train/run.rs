@@ -1,7 +1,6 @@
 //! The training loop: from the newest checkpoint, or from the start, to the last step.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     adam::Adam,
+    arrivals::{self, Arrivals},
     checkpoint,
     course::{self, Begin, Course, agree_on_weights, compare_last_weights},
     dev_curve::{self, DevCurve, DevPlan, Seen},
@@ -24,12 +24,13 @@ use super::{
     run_folder,
     saver::{self, Saver},
     schedule::Schedule,
-    step::StepSettings,
+    step::{BegunStep, StepSettings, begin_step},
     step_failure::StepFailure,
     watch::{self, Watch},
 };
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
+    device::is_cpu,
     model::{
         folder,
         parameters::{self, StoredParameters},
@@ -58,7 +59,7 @@ pub enum Error {
     #[error(transparent)]
     Folder(#[from] run_folder::Error),
     #[error(transparent)]
-    Data(#[from] crate::data::Error),
+    Data(#[from] data::Error),
     #[error(transparent)]
     Model(#[from] folder::Error),
     #[error(transparent)]
@@ -73,12 +74,14 @@ pub enum Error {
     Stopped { step: u64, steps: u64 },
 }
 
-/// The losses of several tasks by name; one task's is that of the step.
-fn by_task(tasks: &[String], losses: &[f64]) -> Option<BTreeMap<String, Option<f64>>> {
-    let finite = losses
-        .iter()
-        .map(|&loss| Some(loss).filter(|loss| loss.is_finite()));
-    (tasks.len() > 1).then(|| tasks.iter().cloned().zip(finite).collect())
+impl From<arrivals::Error> for Error {
+    fn from(error: arrivals::Error) -> Self {
+        match error {
+            arrivals::Error::Device(failure) => Self::Device(failure),
+            arrivals::Error::Watch(error) => Self::Watch(error),
+            arrivals::Error::Log(error) => Self::Log(error),
+        }
+    }
 }
 
 fn course_of(seen: Seen) -> Course {
@@ -139,6 +142,13 @@ pub(super) struct Pace<'a> {
     pub watch: Watch<'a>,
 }
 
+impl Pace<'_> {
+    /// Whether the loss was last scaled as it is to be now.
+    fn is_scaled_now(&self) -> bool {
+        self.settings.objective.loss_scale == self.watch.loss_factor()
+    }
+}
+
 /// What a run leaves.
 pub struct Trained {
     /// Without autodiff.
@@ -169,6 +179,7 @@ impl Run<'_> {
         let mut pace = self.pace(&device, loss_scale, progress);
         let mut log = RunLog::resume(self.model_dir, step, self.log_every, progress)?;
         let mut plan = self.plan.clone();
+        let mut arrivals = Arrivals::new(self.tasks);
         let mut memory = PeakMemory::new(self.device);
         let mut saver = self.saver(&model, &adam, step, progress)?;
         let dev = self
@@ -188,26 +199,36 @@ impl Run<'_> {
         while step < steps && seen != Seen::Enough {
             let began = Instant::now();
             let rows = plan.features(step as usize);
-            let gradients = self.gradients(&model, rows, step, &mut pace, progress)?;
-            let figures = gradients.figures;
-            let task_losses = gradients.task_losses.clone();
+            let begun = self.begin(&model, rows, step, &mut pace, arrivals.is_waiting());
+            arrivals.arrive(&mut pace.watch, &mut log)?;
+            // Otherwise the loss was scaled for another course of things.
+            let begun = begun.filter(|_| pace.is_scaled_now());
             let rate = self.schedule.update_rate(step);
-            model = gradients.update(model, &mut adam, rate, &pace.settings);
-            if step.is_multiple_of(self.log_every) || step + 1 == steps {
-                log.step(&StepRecord {
-                    step,
-                    loss: figures.loss,
-                    task_losses: by_task(self.tasks, &task_losses),
-                    grad_norm: figures.grad_norm,
-                    learning_rate: self.schedule.learning_rate(step),
-                    features: rows.len(),
-                    tokens: self.tokens(rows),
-                    seconds: began.elapsed().as_secs_f64(),
-                    peak_bytes: memory.sample(),
-                    exchange: self.ranks.last_cost(),
-                })?;
+            let is_logged = step.is_multiple_of(self.log_every) || step + 1 == steps;
+            let mut of_step = |began: Instant| arrivals::Step {
+                step,
+                rows: rows.to_vec(),
+                began,
+                record: is_logged.then(|| self.record(step, rows, memory.sample())),
+            };
+            match begun {
+                Some(begun) => {
+                    let (updated, figures) = begun.update(model, &mut adam, rate, &pace.settings);
+                    model = updated;
+                    arrivals.expect(of_step(began), figures);
+                }
+                None => {
+                    let gradients = self.gradients(&model, rows, step, &mut pace, progress)?;
+                    let figures = gradients.figures;
+                    let task_losses = gradients.task_losses.clone();
+                    model = gradients.update(model, &mut adam, rate, &pace.settings);
+                    arrivals.log(of_step(began), figures, &task_losses, &mut log)?;
+                }
             }
             step += 1;
+            if dev.as_ref().is_some_and(|dev| dev.is_due(step)) {
+                arrivals.arrive(&mut pace.watch, &mut log)?;
+            }
             let mut stopped = self.ranks.any(self.stop.load(Ordering::Relaxed)) && step < steps;
             if !stopped {
                 seen = look(&mut dev, step, &model, &mut log)?;
@@ -215,6 +236,7 @@ impl Run<'_> {
                 stopped = seen == Seen::Broken;
             }
             if stopped || seen == Seen::Enough || saver.is_due(step) {
+                arrivals.arrive(&mut pace.watch, &mut log)?;
                 log.sync()?;
                 saver.save(step, &model, &adam, pace.watch.loss_scale())?;
                 dev.as_mut().map_or(Ok(()), DevCurve::checkpoint_saved)?;
@@ -324,9 +346,51 @@ impl Run<'_> {
         Ok(saver)
     }
 
+    /// What the log has of a step besides its figures and its time.
+    fn record(&self, step: u64, rows: &[usize], peak_bytes: Option<u64>) -> StepRecord {
+        StepRecord {
+            step,
+            loss: f64::NAN,
+            task_losses: None,
+            grad_norm: f64::NAN,
+            learning_rate: self.schedule.learning_rate(step),
+            features: rows.len(),
+            tokens: self.tokens(rows),
+            seconds: 0.0,
+            peak_bytes,
+            exchange: self.ranks.last_cost(),
+        }
+    }
+
     /// Tokens of these features.
     fn tokens(&self, rows: &[usize]) -> usize {
         let rows = rows.iter().filter_map(|&row| self.features.get(row));
         rows.map(|(_, row)| row.input_ids.len()).sum()
+    }
+
+    /// Launches the gradients of a step on a GPU without waiting for anything. The loss is scaled as if
+    /// the figures of the step before are finite, if these are still on their way.
+    ///
+    /// Returns `None` if they are to be computed by [`gradients`](Self::gradients): on the CPU, among
+    /// several ranks, or after an error, which shows again there.
+    fn begin(
+        &self,
+        model: &Model,
+        rows: &[usize],
+        step: u64,
+        pace: &mut Pace,
+        is_waiting: bool,
+    ) -> Option<BegunStep> {
+        if is_cpu(self.device) || !self.ranks.is_alone() {
+            return None;
+        }
+        pace.settings.objective.loss_scale = match is_waiting {
+            true => pace.watch.expected_factor(),
+            false => pace.watch.loss_factor(),
+        };
+        let parts = self.parts(rows, pace.micro_batch_size).ok()?;
+        begin_step(model, &parts, step, &pace.settings)
+            .inspect_err(|error| log::debug!("step {step}: {error}"))
+            .ok()
     }
 }

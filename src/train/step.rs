@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    device::DeviceError,
+    device::{Coming, DeviceError},
     kernels::clip::{Clip, clip},
     model::{
         HeadInput, ModelInput,
@@ -45,13 +45,43 @@ const CLIP_NORM: f64 = 1.0;
 
 /// A batch's gradients, multiplied by the loss scale, with the loss and norm.
 pub struct StepGradients {
+    update: Update,
+    pub figures: StepFigures,
+    /// The terms of the loss, `[tasks]`.
+    pub task_losses: Vec<f64>,
+}
+
+/// The same with figures that are on their way from the device.
+pub struct BegunStep {
+    update: Update,
+    figures: ComingFigures,
+}
+
+/// What a step does to the weights.
+struct Update {
     gradients: Gradients,
     /// The factor by which every gradient is multiplied, `[1]`.
     factor: Tensor<1>,
     seed: StepSeed,
-    pub figures: StepFigures,
-    /// The terms of the loss, `[tasks]`.
-    pub task_losses: Vec<f64>,
+}
+
+/// Figures on their way from the device.
+pub struct ComingFigures(Coming);
+
+impl ComingFigures {
+    /// Waits for them, and for the terms of the loss, `[tasks]`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn wait(self) -> Result<(StepFigures, Vec<f64>), DeviceError> {
+        let mut values: Vec<f64> = self.0.wait()?.into_iter().map(f64::from).collect();
+        let grad_norm = values.pop().unwrap_or(f64::NAN);
+        let figures = StepFigures {
+            loss: values.iter().sum(),
+            grad_norm,
+        };
+        Ok((figures, values))
+    }
 }
 
 /// The settings that all steps share.
@@ -77,6 +107,19 @@ pub fn step_gradients(
     step: u64,
     settings: &StepSettings,
 ) -> Result<StepGradients, DeviceError> {
+    begin_step(model, parts, step, settings)?.read()
+}
+
+/// The same, without waiting for the figures.
+///
+/// # Errors
+/// If the device is known to fail, most often for lack of memory; the model is then unchanged.
+pub fn begin_step(
+    model: &Model,
+    parts: &[Batch],
+    step: u64,
+    settings: &StepSettings,
+) -> Result<BegunStep, DeviceError> {
     let (gradients, losses) = sums(model, parts, 0, step, settings, &mut None);
     clipped(model, gradients, losses, step, settings)
 }
@@ -120,7 +163,7 @@ pub fn sum_shares(
     let device = settings.device.clone().without_autodiff();
     let (gradients, losses) = share.sum(ranks, &device);
     let losses = Tensor::from_floats(losses.as_slice(), &device);
-    clipped(model, gradients, losses, step, settings)
+    clipped(model, gradients, losses, step, settings)?.read()
 }
 
 /// Sums the gradients of `parts`, and their losses per task, `[tasks]`. Those of the last part go to
@@ -161,37 +204,30 @@ fn sums(
     (gradients, sum.unwrap_or_else(none))
 }
 
-/// Clips the gradients of a whole batch, whose losses are `losses` `[tasks]`, and reads their figures.
+/// Clips the gradients of a whole batch, whose losses are `losses` `[tasks]`, and asks for their figures.
 fn clipped(
     model: &Model,
     mut gradients: Gradients,
     losses: Tensor<1>,
     step: u64,
     settings: &StepSettings,
-) -> Result<StepGradients, DeviceError> {
-    let count = model.heads.len();
+) -> Result<BegunStep, DeviceError> {
     let to = Clip {
         norm: CLIP_NORM,
         loss_scale: settings.objective.loss_scale,
     };
     let squares = gradients.square_sum(model);
     let clipped = clip(losses, squares, to);
-    // Read together, and before the update: each read synchronises with the device, and if its
-    // memory ran out, the weights must not be touched.
-    let figures = clipped
-        .figures
-        .try_into_vec_as::<f32>()
-        .map_err(DeviceError::new)?;
-    let task_losses: Vec<f64> = figures[..count].iter().copied().map(f64::from).collect();
-    Ok(StepGradients {
-        gradients,
-        factor: clipped.factor,
-        seed: StepSeed::new(settings.seed, step),
-        figures: StepFigures {
-            loss: task_losses.iter().sum(),
-            grad_norm: f64::from(figures[count]),
+    // Asked for together, and before the update: if the device's memory ran out, the weights must
+    // not be touched.
+    let figures = ComingFigures(Coming::ask(clipped.figures)?);
+    Ok(BegunStep {
+        update: Update {
+            gradients,
+            factor: clipped.factor,
+            seed: StepSeed::new(settings.seed, step),
         },
-        task_losses,
+        figures,
     })
 }
 
@@ -240,6 +276,46 @@ impl StepGradients {
         if !self.figures.is_finite() {
             return model;
         }
+        self.update.make(model, adam, learning_rate, settings)
+    }
+}
+
+impl BegunStep {
+    /// Waits for the figures.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read(self) -> Result<StepGradients, DeviceError> {
+        let (figures, task_losses) = self.figures.wait()?;
+        Ok(StepGradients {
+            update: self.update,
+            figures,
+            task_losses,
+        })
+    }
+
+    /// As [`StepGradients::update`], without waiting for the figures: the device looks at them, and
+    /// gradients that are not finite change nothing.
+    pub fn update(
+        self,
+        model: Model,
+        adam: &mut Adam,
+        learning_rate: f64,
+        settings: &StepSettings,
+    ) -> (Model, ComingFigures) {
+        let model = self.update.make(model, adam, learning_rate, settings);
+        (model, self.figures)
+    }
+}
+
+impl Update {
+    fn make(
+        self,
+        model: Model,
+        adam: &mut Adam,
+        learning_rate: f64,
+        settings: &StepSettings,
+    ) -> Model {
         adam.update(
             model,
             settings.tasks,

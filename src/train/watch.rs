@@ -54,6 +54,14 @@ impl<'a> Watch<'a> {
         self.loss_scale.map_or(1.0, |scale| scale.factor)
     }
 
+    /// The same if a step that is not checked yet turns out to have finite figures.
+    pub fn expected_factor(&self) -> f64 {
+        self.loss_scale.map_or(1.0, |mut scale| {
+            scale.fitted();
+            scale.factor
+        })
+    }
+
     /// Adjusts the loss scale to a step's figures and says if its update is skipped. `rows` are the
     /// step's features.
     ///
@@ -128,6 +136,21 @@ mod tests {
         let message = watch.check_finite(LOST, 19, &[7]).unwrap_err().to_string();
         assert!(message.starts_with("step 19: loss NaN"), "{message}");
         assert!(message.contains("near feature 7"), "{message}");
+    }
+
+    #[test]
+    fn the_expected_factor_is_that_after_a_finite_step() {
+        let progress = Progress::new(Output::Quiet);
+        assert_eq!(Watch::new(None, &progress).expected_factor(), 1.0);
+        let mut watch = Watch::new(Some(LossScale::default()), &progress);
+        for step in 0..3_000 {
+            let expected = watch.expected_factor();
+            watch.check_finite(FINITE, step, &[]).unwrap();
+            assert_eq!(watch.loss_factor(), expected);
+        }
+        assert_eq!(watch.loss_factor(), 8_192.0);
+        watch.check_finite(LOST, 3_000, &[]).unwrap();
+        assert_eq!(watch.loss_factor(), 4_096.0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use electra::{
             Moments, Parameter, Step, adam_steps,
             packed_moments::{noise, pack, unpack},
         },
+        clip::LEFT_OUT,
         square_sum::SquareSum,
     },
 };
@@ -286,6 +287,51 @@ fn the_f16_copy_is_the_new_weight_rounded() {
                 let [first, second] = read(copied.moments);
                 for (ours, plain) in [values(copied.weight), first, second].iter().zip(&plain) {
                     assert!(bits(ours) == bits(plain), "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// The moments as they are stored, bit by bit.
+fn stored(moments: Moments) -> Vec<Vec<u32>> {
+    match moments {
+        Moments::F32(moments) => moments.map(|it| bits(&values(it))).to_vec(),
+        Moments::Bf16(words) | Moments::EightBit(words) => {
+            vec![words.try_into_vec_as::<u32>().unwrap()]
+        }
+    }
+}
+
+#[test]
+fn gradients_that_are_not_finite_leave_every_array_as_it_is() {
+    let mut cases = Case::all();
+    for (number, case) in cases.iter_mut().enumerate() {
+        let place = number % case.gradient.len();
+        case.gradient[place] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][number % 3];
+    }
+    for (name, device) in crate::support::devices() {
+        for &format in FORMATS {
+            for copied in [false, true] {
+                // Which is not that of the weight: a cast would show.
+                let copy = |case: &Case| flat(&vec![0.25; case.weight.len()], &device);
+                let parameter = |case: &Case| Parameter {
+                    copy: copied.then(|| copy(case).cast(FloatDType::F16)),
+                    ..case.parameter(format, &device)
+                };
+                let parameters = cases.iter().map(parameter).collect();
+                let updated = adam_steps(parameters, flat(&[LEFT_OUT], &device));
+                assert_eq!(updated.len(), cases.len());
+                for (number, (case, updated)) in cases.iter().zip(updated).enumerate() {
+                    let what = format!("{name} {format} {copied} {number}");
+                    let weight = values(updated.weight);
+                    assert!(bits(&weight) == bits(&case.weight), "{what}: weight");
+                    let before = stored(case.parameter(format, &device).moments);
+                    assert!(stored(updated.moments) == before, "{what}: moments");
+                    assert_eq!(updated.copy.is_some(), copied, "{what}");
+                    if let Some(copy) = updated.copy {
+                        assert!(values(copy).iter().all(|&it| it == 0.25), "{what}: copy");
+                    }
                 }
             }
         }

@@ -31,6 +31,7 @@ fn assert_resumes(moments: OptimizerMoments) {
         trainable: Trainable::All,
         moments,
         save_every_steps: 4,
+        ..TrainingLoop::of(run, &features)
     };
     let device = Device::flex();
     let whole = tempfile::tempdir().unwrap();
@@ -109,6 +110,7 @@ fn a_checkpoint_with_moments_in_another_format_is_refused() {
         trainable: Trainable::new(Some(0), run.encoder().num_hidden_layers),
         moments,
         save_every_steps: 1,
+        ..TrainingLoop::of(run, &features)
     };
     let device = Device::flex();
     for &there in OptimizerMoments::ALL {
@@ -133,6 +135,7 @@ fn a_damaged_checkpoint_is_passed_over_and_kept() {
         trainable: Trainable::All,
         moments: OptimizerMoments::F32,
         save_every_steps: 2,
+        ..TrainingLoop::of(run, &features)
     };
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
@@ -177,6 +180,7 @@ fn frozen_layers_keep_their_values_and_the_others_move() {
         trainable: Trainable::new(Some(1), run.encoder().num_hidden_layers),
         moments: OptimizerMoments::F32,
         save_every_steps: 100,
+        ..TrainingLoop::of(run, &features)
     };
     let folder = tempfile::tempdir().unwrap();
     let trained = parameters(&training.train(folder.path(), &Device::flex(), 4));

@@ -10,7 +10,7 @@ use electra::{
         plan::{BatchPlan, PlanOptions},
     },
     config::OptimizerMoments,
-    model::parameters::ParameterSource,
+    model::{arithmetic::Arithmetic, parameters::ParameterSource},
     progress::{Output, Progress},
     ranks::{Ranks, Wire},
     step_record::StepRecord,
@@ -33,12 +33,31 @@ pub struct TrainingLoop<'a> {
     pub trainable: Trainable,
     pub moments: OptimizerMoments,
     pub save_every_steps: u64,
+    pub batch_size: usize,
+    pub scaled_loss: bool,
+    pub arithmetic: Arithmetic,
+    pub stop: &'a AtomicBool,
 }
 
-impl TrainingLoop<'_> {
+impl<'a> TrainingLoop<'a> {
+    /// All layers, in batches of eight, without checkpoints before the last step.
+    pub fn of(run: &'a ReferenceRun, features: &'a [Feature]) -> Self {
+        Self {
+            run,
+            features,
+            trainable: Trainable::All,
+            moments: OptimizerMoments::F32,
+            save_every_steps: 100,
+            batch_size: 8,
+            scaled_loss: false,
+            arithmetic: Arithmetic::default(),
+            stop: &STOP,
+        }
+    }
+
     fn plan(&self) -> BatchPlan {
         let options = PlanOptions {
-            batch_size: 8,
+            batch_size: self.batch_size,
             epochs: 1.0,
             seed: 3,
             shuffle: true,
@@ -72,7 +91,7 @@ impl TrainingLoop<'_> {
                 recompute_layers: false,
                 loss_scale: 1.0,
             },
-            scaled_loss: false,
+            scaled_loss: self.scaled_loss,
             micro_batch_size: usize::MAX,
             seed: 7,
             hparams: serde_json::json!({
@@ -83,7 +102,7 @@ impl TrainingLoop<'_> {
             max_save: 100,
             log_every: 1,
             dev: None,
-            stop: &STOP,
+            stop: self.stop,
             ranks: &Ranks::alone(),
             wire: Wire::F32,
         };
@@ -93,7 +112,8 @@ impl TrainingLoop<'_> {
         let build = |device: &Device, stored: Option<&mut _>| {
             let mut initial = converted(&self.run.folder.join("init").join("model.ckpt"));
             let stored = stored.or(Some(&mut initial));
-            let mut source = ParameterSource::new(device.clone(), 1, stored);
+            let mut source =
+                ParameterSource::new(device.clone(), 1, stored).with_arithmetic(self.arithmetic);
             Ok(Model::new(&mut source, &encoder, &self.run.heads())?)
         };
         let adam = Adam::new(

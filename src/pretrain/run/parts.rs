@@ -28,11 +28,7 @@ impl Pretraining<'_> {
         let batch = self.batches.training(step)?;
         check_maskable(&batch, step)?;
         let objective = self.objective(device, watch.loss_factor());
-        let chance = Chance {
-            seed: self.config.seed,
-            step,
-            drops: true,
-        };
+        let chance = self.chance(step);
         let computed = match self.ranks.is_alone() {
             true => self.compute(networks, &batch, &objective, chance, micro_batch_size)?,
             false => self.share(networks, &batch, &objective, chance, micro_batch_size)?,
