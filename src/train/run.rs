@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     batch::{FeatureSet, plan::BatchPlan},
+    data,
     device::is_cpu,
     model::{
         folder,
