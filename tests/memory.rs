@@ -19,7 +19,7 @@ use electra::{
     device::{DeviceRequest, choose},
     model::parameters::ParameterSource,
     progress::{Output, Progress},
-    ranks::Ranks,
+    ranks::{Ranks, Wire},
     step_record::StepRecord,
     tasks::{
         model::Model,
@@ -142,6 +142,7 @@ fn a_part_that_the_device_cannot_hold_is_halved_and_the_step_computed() {
             dev: None,
             stop: &AtomicBool::new(false),
             ranks: &Ranks::alone(),
+            wire: Wire::F32,
         };
         let adam = Adam::new(
             0.01,

@@ -243,7 +243,8 @@ mod tests {
             if let Some(awaited) = awaited {
                 cell.set(at(awaited)).unwrap();
             }
-            let cost = Cost::of(8, times.map(at), &cell);
+            let mut cost = Cost::default();
+            cost.add(&Cost::of(8, times.map(at), &cell));
             assert_eq!(cost.bytes, 8);
             [cost.seconds, cost.hidden_seconds, cost.waited_seconds]
         };

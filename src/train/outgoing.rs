@@ -114,10 +114,11 @@ impl Outgoing {
 
     /// Takes the gradients of a layer, which are whole unless they are held.
     pub fn left(&mut self, layer: &EncoderLayer, gradients: &mut ParameterGradients) {
-        if self.is_held {
+        if self.is_held || self.failed.is_some() {
             return;
         }
         self.whole.extend(list_param_ids(layer));
+        let before = self.reads.len();
         while let Some(piece) = self.pieces.get(self.exchange.given() + self.reads.len()) {
             let mut places = self.places[piece.clone()].iter();
             if !places.all(|place| self.whole.contains(&place.id)) {
@@ -128,7 +129,9 @@ impl Outgoing {
                 _ => gradients.remove::<2>(place.id).map(|it| it.flatten(0, 1)),
             });
         }
-        self.give(false);
+        // A device that was told of all layers at once says only after the last that the first were read.
+        // This one keeps it at work.
+        self.give(before);
     }
 
     /// Begins to read the next piece. A parameter without a gradient, as that of a head whose task has no
@@ -147,20 +150,23 @@ impl Outgoing {
         }));
     }
 
-    /// Gives to the exchange what was read, in order; waits for all of it if it `is_last`.
-    fn give(&mut self, is_last: bool) {
+    /// Gives to the exchange what was read, in order; waits for the first `waits` pieces.
+    fn give(&mut self, waits: usize) {
+        let mut given = 0;
         while self.failed.is_none() {
             let Some(mut read) = self.reads.pop_front() else {
                 break;
             };
-            if is_last {
-                read.wait();
+            match given < waits {
+                true => read.wait(),
+                false => read.look(),
             }
             match read {
                 Read::Open(_) => return self.reads.push_front(read),
                 Read::Done(Ok(values)) => {
                     let wire = self.wire;
                     self.exchange.give(Piece { values, wire });
+                    given += 1;
                 }
                 Read::Done(Err(error)) => self.failed = Some(error),
             }
@@ -177,12 +183,14 @@ impl Outgoing {
         mut gradients: impl FnMut(&Place) -> Option<Tensor<1>>,
         more: Vec<Tensor<1>>,
     ) -> Result<(), DeviceError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         while self.exchange.given() + self.reads.len() < self.pieces.len() {
             self.read_next(&mut gradients);
-            self.give(false);
         }
         let more = (!more.is_empty()).then(|| Read::begin(Tensor::cat(more, 0)));
-        self.give(true);
+        self.give(usize::MAX);
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
