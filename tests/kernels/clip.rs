@@ -9,6 +9,9 @@ use electra::kernels::{
     square_sum::SquareSum,
 };
 
+/// Sums that are not 0, each behind its place.
+type Sums = &'static [(usize, f32)];
+
 /// More sums than a workgroup has threads.
 const SUMS: usize = 300;
 
@@ -17,7 +20,7 @@ fn flat(values: &[f32], device: &Device) -> Tensor<1> {
 }
 
 /// Losses and norm, and the factor, of sums that are 0 but for these.
-fn clipped(losses: &[f32], sums: &[(usize, f32)], to: Clip, device: &Device) -> (Vec<f32>, f32) {
+fn clipped(losses: &[f32], sums: Sums, to: Clip, device: &Device) -> (Vec<f32>, f32) {
     let mut all = [0.0; SUMS];
     for &(place, sum) in sums {
         all[place] = sum;
@@ -32,7 +35,7 @@ fn clipped(losses: &[f32], sums: &[(usize, f32)], to: Clip, device: &Device) -> 
 
 #[test]
 fn finite_gradients_are_clipped_by_their_norm() {
-    let sums: [&[(usize, f32)]; 5] = [
+    let sums: [Sums; 5] = [
         &[],
         &[(0, 0.25)],
         &[(3, 4.0), (299, 5.0)],
@@ -64,18 +67,19 @@ fn finite_gradients_are_clipped_by_their_norm() {
 
 #[test]
 fn gradients_are_left_out_if_a_loss_or_the_norm_is_not_finite() {
-    let (nan, infinite) = (f32::NAN, f32::INFINITY);
-    let cases: [(&[f32], &[(usize, f32)]); 9] = [
-        (&[nan], &[(0, 1.0)]),
-        (&[infinite], &[(0, 1.0)]),
-        (&[-infinite, 1.0], &[(0, 1.0)]),
-        (&[1.0, 2.0, -nan], &[]),
-        (&[infinite, -infinite], &[]),
-        (&[1.0], &[(299, nan)]),
-        (&[1.0], &[(5, infinite)]),
+    const NAN: f32 = f32::NAN;
+    const INFINITE: f32 = f32::INFINITY;
+    let cases: [(&[f32], Sums); 9] = [
+        (&[NAN], &[(0, 1.0)]),
+        (&[INFINITE], &[(0, 1.0)]),
+        (&[-INFINITE, 1.0], &[(0, 1.0)]),
+        (&[1.0, 2.0, -NAN], &[]),
+        (&[INFINITE, -INFINITE], &[]),
+        (&[1.0], &[(299, NAN)]),
+        (&[1.0], &[(5, INFINITE)]),
         // Each is finite.
         (&[1.0], &[(5, 3.0e38), (100, 3.0e38)]),
-        (&[1.0, 0.0], &[(5, infinite), (6, nan)]),
+        (&[1.0, 0.0], &[(5, INFINITE), (6, NAN)]),
     ];
     for (name, device) in crate::support::devices() {
         for loss_scale in [1.0, 1024.0] {

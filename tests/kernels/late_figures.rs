@@ -117,13 +117,15 @@ fn steps_that_are_not_finite_are_told_and_change_nothing() {
     }
 }
 
-/// The loss scale of a checkpoint, after putting `factor` into it if there is one.
+/// The loss scale of a checkpoint, after putting `factor` into it if there is one, for a run of twelve
+/// steps.
 fn loss_scale(folder: &Path, factor: Option<f64>) -> Value {
     let file = folder.join("state.json");
     let mut state: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     if let Some(factor) = factor {
         // As the first version wrote it, without a checksum.
         state.as_object_mut().unwrap().remove("crc32c");
+        state["steps"] = json!(12);
         state["loss_scale"]["factor"] = json!(factor);
         fs::write(file, state.to_string()).unwrap();
     }
