@@ -53,10 +53,23 @@ impl Coming {
     ///
     /// # Errors
     /// If the device fails meanwhile.
-    pub fn wait(self) -> Result<Vec<f32>, DeviceError> {
-        match self.0 {
+    pub fn wait(mut self) -> Result<Vec<f32>, DeviceError> {
+        match std::mem::replace(&mut self.0, State::Here(Vec::new())) {
             State::Here(values) => Ok(values),
             State::Under(reading) => block_on(reading).map_err(DeviceError::new),
+        }
+    }
+}
+
+/// Waits for values that nobody wants any more: the runtime would take their buffer for another copy
+/// while it is still mapped, and the driver refuses that.
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let State::Under(reading) = std::mem::replace(&mut self.0, State::Here(Vec::new()))
+            && !std::thread::panicking()
+        {
+            // Whatever has failed shows again in what is launched next.
+            let _ = block_on(reading);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod arrivals;
 mod error;
 mod follow;
+mod gradients;
 mod initial;
 mod parts;
 mod place;

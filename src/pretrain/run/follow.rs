@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Error, Pretraining};
+use super::{Pretraining, error::Error, initial::Initial};
 use crate::{
     kernels::formats::Element,
     pretrain::{
@@ -11,12 +11,23 @@ use crate::{
         schedule::Schedule,
     },
     train::{
-        course::{Begin, Course, agree_on_weights, compare_last_weights},
+        course::{Begin, Course, agree_on, agree_on_weights, compare_last_weights},
         watch::Watch,
     },
 };
 
 impl Pretraining<'_> {
+    /// The initial weights, after all ranks have compared what decides the training.
+    ///
+    /// # Errors
+    /// If they cannot be read, or something is different in some rank.
+    pub(super) fn agreed(&self) -> Result<Initial, Error> {
+        let initial = Initial::open_apart(self.config, self.progress)?;
+        let hparams = self.identity(self.config, initial.identity.clone());
+        agree_on(self.ranks, &self.compared(&hparams)?)?;
+        Ok(initial)
+    }
+
     /// Refuses what several ranks cannot do.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Error, Pretraining, io_of};
+use super::error::{Error, io_of};
 use crate::{
     config::PretrainConfig, model::parameters::StoredParameters, pretrain::model_files,
-    progress::Progress, train::course::agree_on,
+    progress::Progress,
 };
 
 /// The weights of the model that a run starts from.
@@ -40,20 +40,15 @@ impl Initial {
             _folder: None,
         })
     }
-}
 
-impl Pretraining<'_> {
-    /// The initial weights, after all ranks have compared what decides the training.
+    /// The same, with a folder of its own for the converted generator.
     ///
     /// # Errors
-    /// If they cannot be read, or something is different in some rank.
-    pub(super) fn agreed(&self) -> Result<Initial, Error> {
+    /// If they cannot be read, or the folder cannot be made.
+    pub fn open_apart(config: &PretrainConfig, progress: &Progress) -> Result<Self, Error> {
         let folder = tempfile::tempdir().map_err(io_of(std::env::temp_dir(), "writing"))?;
-        let scratch = folder.path().join("generator.bpk");
-        let initial = Initial::open(self.config, &scratch, self.progress)?;
-        let hparams = self.identity(self.config, initial.identity.clone());
-        agree_on(self.ranks, &self.compared(&hparams)?)?;
-        Ok(Initial {
+        let initial = Self::open(config, &folder.path().join("generator.bpk"), progress)?;
+        Ok(Self {
             _folder: Some(folder),
             ..initial
         })
