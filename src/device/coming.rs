@@ -27,9 +27,8 @@ impl Coming {
     /// once and the other asks only when it is waited for, cannot do that.
     ///
     /// # Errors
-    /// If a launch that they depend on has failed already, most often for lack of memory. The runtime
-    /// knows that as soon as it has been asked for everything so far; so what is launched after an
-    /// `Ok` has all that it needs.
+    /// If a launch that they depend on has failed already, most often for lack of memory. What they do
+    /// not depend on may have failed unseen: it shows in whatever uses it next.
     pub fn ask(values: Tensor<1>) -> Result<Self, DeviceError> {
         if is_cpu(&values.device()) {
             let values = values.try_into_vec_as::<f32>().map_err(DeviceError::new)?;

@@ -117,17 +117,13 @@ impl Pretraining<'_> {
         run_folder::tidy(model_dir, &mut note)?;
         let device = self.device.clone().autodiff();
         let scratch = model_dir.join(".electra-generator.bpk");
-        let Initial {
-            mut stored,
-            identity,
-            ..
-        } = match agreed {
+        let mut initial = match agreed {
             Some(agreed) => agreed,
             None => Initial::open(self.config, &scratch, self.progress)?,
         };
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
-        let hparams = self.identity(config, identity);
+        let hparams = self.identity(config, initial.identity.clone());
         let steps = config.num_train_steps.min(self.batches.steps());
         let mut adam = self.adam();
         let Start {
@@ -140,10 +136,10 @@ impl Pretraining<'_> {
             &hparams,
             &[],
             &mut adam,
-            |checkpoint| self.build(&device, checkpoint.or(stored.as_mut())),
+            |checkpoint| self.build(&device, checkpoint.or(initial.stored.as_mut())),
             self.progress,
         )?;
-        drop(stored);
+        drop(initial);
         // No longer needed; missing if it was never written.
         let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
@@ -182,7 +178,8 @@ impl Pretraining<'_> {
         let mut probes = probes.transpose()?;
         let is_stopped = probed(&mut probes, step, &networks, micro_batch_size)?;
         course(is_stopped).of_first(self.ranks);
-        if is_stopped {
+        // A finished run needs no more than its model; the other ranks expect that, too.
+        if is_stopped && step < steps {
             return Err(Error::Stopped { step, steps });
         }
         self.progress.begin(step, steps);

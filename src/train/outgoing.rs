@@ -258,37 +258,59 @@ fn in_order(
 
 /// Values that a device was told to read.
 pub enum Read {
-    Open(Pin<Box<dyn Future<Output = Result<Vec<f32>, DeviceError>>>>),
+    Open(Reading),
     Done(Result<Vec<f32>, DeviceError>),
+}
+
+/// A read that has not ended; `None` once its values are taken.
+pub struct Reading(Option<Values>);
+
+type Values = Pin<Box<dyn Future<Output = Result<Vec<f32>, DeviceError>>>>;
+
+/// Waits for values that nobody wants any more, as [`Coming`](crate::device::coming::Coming) does: a rank
+/// that computes its share again would be given a buffer that is still mapped.
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(future) = self.0.take()
+            && !std::thread::panicking()
+        {
+            let _ = block_on(future);
+        }
+    }
 }
 
 impl Read {
     /// Tells the device of these values to read them when they are computed, before what it is told next.
     pub fn begin(values: Tensor<1>) -> Self {
-        let mut read = Self::Open(Box::pin(async move {
+        let mut read = Self::Open(Reading(Some(Box::pin(async move {
             let transaction = Transaction::default().register(values);
             let read = transaction.execute_async().await;
             let data = read.map_err(DeviceError::new)?.pop();
             let values = data.map(TensorData::try_into_vec_as::<f32>);
             values.unwrap_or(Ok(Vec::new())).map_err(DeviceError::new)
-        }));
+        }))));
         read.look();
         read
     }
 
     /// Sees whether the values are there.
     fn look(&mut self) {
-        if let Self::Open(future) = self {
-            let mut context = Context::from_waker(Waker::noop());
-            if let Poll::Ready(values) = future.as_mut().poll(&mut context) {
-                *self = Self::Done(values);
-            }
+        if let Self::Open(reading) = self
+            && let Some(future) = &mut reading.0
+            && let Poll::Ready(values) = future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            reading.0 = None;
+            *self = Self::Done(values);
         }
     }
 
     fn wait(&mut self) {
-        if let Self::Open(future) = self {
-            *self = Self::Done(block_on(future.as_mut()));
+        if let Self::Open(reading) = self
+            && let Some(future) = reading.0.take()
+        {
+            *self = Self::Done(block_on(future));
         }
     }
 
@@ -300,7 +322,7 @@ impl Read {
         self.wait();
         match self {
             Self::Done(values) => values,
-            Self::Open(future) => block_on(future),
+            Self::Open(mut reading) => reading.0.take().map_or(Ok(Vec::new()), block_on),
         }
     }
 }
