@@ -10,7 +10,7 @@ use super::{GlobalArgs, data::pretrain::LetterArgs, print_beside, print_json_bes
 use crate::{
     counted::grouped,
     data,
-    durable_file::{pack_by_name, write_whole},
+    durable_file::{pack_by_name, write_new},
     pretrain::vocabulary::{check_output, train},
 };
 
@@ -49,7 +49,7 @@ pub(super) fn run(
         reading.at(bytes, total, "counting words", json!({}));
     })?;
     drop(reading);
-    let written = write_whole(&args.output, |file| {
+    let written = write_new(&args.output, |file| {
         pack_by_name(&args.output, file, |file| {
             let mut tokens = trained.tokens.iter();
             tokens.try_for_each(|token| writeln!(file, "{token}"))

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use burn::{
     Tensor,
     backend::wgpu::{CubeBackend, CubeTensor, into_contiguous},
+    tensor::FloatDType,
 };
 use cubecl::{
     future::{DynFut, block_on},
@@ -17,7 +18,7 @@ use super::{DeviceError, is_cpu};
 pub struct Coming(State);
 
 enum State {
-    Here(Vec<f32>),
+    Here(Result<Vec<f32>, DeviceError>),
     Under(DynFut<Result<Vec<f32>, ServerError>>),
 }
 
@@ -30,22 +31,34 @@ impl Coming {
     /// If a launch that they depend on has failed already, most often for lack of memory. What they do
     /// not depend on may have failed unseen: it shows in whatever uses it next.
     pub fn ask(values: Tensor<1>) -> Result<Self, DeviceError> {
+        let values = values.cast(FloatDType::F32);
         if is_cpu(&values.device()) {
             let values = values.try_into_vec_as::<f32>().map_err(DeviceError::new)?;
-            return Ok(Self(State::Here(values)));
+            return Ok(Self(State::Here(Ok(values))));
         }
         let tensor = values
             .try_into_primitive::<CubeBackend>()
             .map_err(DeviceError::new)?;
-        let mut reading: DynFut<_> = Box::pin(read(into_contiguous(tensor)));
-        // The first poll asks; it is the last if that has failed.
-        match reading
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(read) => Ok(Self(State::Here(read.map_err(DeviceError::new)?))),
-            Poll::Pending => Ok(Self(State::Under(reading))),
+        let reading = Box::pin(read(into_contiguous(tensor)));
+        let mut coming = Self(State::Under(reading));
+        // The first look asks; it is the last if that has failed.
+        match coming.look() {
+            true => coming.wait().map(|values| Self(State::Here(Ok(values)))),
+            false => Ok(coming),
         }
+    }
+
+    /// Returns whether [`wait`](Self::wait) would return at once.
+    pub fn look(&mut self) -> bool {
+        let State::Under(reading) = &mut self.0 else {
+            return true;
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(read) = reading.as_mut().poll(&mut context) else {
+            return false;
+        };
+        self.0 = State::Here(read.map_err(DeviceError::new));
+        true
     }
 
     /// Waits for the values.
@@ -53,10 +66,14 @@ impl Coming {
     /// # Errors
     /// If the device fails meanwhile.
     pub fn wait(mut self) -> Result<Vec<f32>, DeviceError> {
-        match std::mem::replace(&mut self.0, State::Here(Vec::new())) {
-            State::Here(values) => Ok(values),
+        match self.take() {
+            State::Here(values) => values,
             State::Under(reading) => block_on(reading).map_err(DeviceError::new),
         }
+    }
+
+    fn take(&mut self) -> State {
+        std::mem::replace(&mut self.0, State::Here(Ok(Vec::new())))
     }
 }
 
@@ -64,7 +81,7 @@ impl Coming {
 /// while it is still mapped, and the driver refuses that.
 impl Drop for Coming {
     fn drop(&mut self) {
-        if let State::Under(reading) = std::mem::replace(&mut self.0, State::Here(Vec::new()))
+        if let State::Under(reading) = self.take()
             && !std::thread::panicking()
         {
             // Whatever has failed shows again in what is launched next.
@@ -92,8 +109,8 @@ mod tests {
     #[test]
     fn values_of_the_cpu_are_here_at_once() {
         let values = Tensor::from_floats([1.5, f32::NEG_INFINITY], &Device::flex());
-        let coming = Coming::ask(values).unwrap();
-        assert!(matches!(coming.0, State::Here(_)));
+        let mut coming = Coming::ask(values).unwrap();
+        assert!(coming.look());
         assert_eq!(coming.wait().unwrap(), [1.5, f32::NEG_INFINITY]);
     }
 }

@@ -57,8 +57,9 @@ pub enum Error {
     )]
     NoModel { path: PathBuf },
     #[error(
-        "{path}: expected a model with its generator, found no {GENERATOR_FILE} beside model.bpk; \
-         convert the released checkpoint with --with-generator, or give it itself as init_checkpoint"
+        "{path}: expected a model with its generator, found no {GENERATOR_FILE} beside model.bpk, as after \
+         fine-tuning; give a run of pre-training or a released checkpoint as init_checkpoint, or convert one \
+         with --with-generator"
     )]
     NoGenerator { path: PathBuf },
     #[error("{path}: writing failed: {source}; check the path and its permissions")]

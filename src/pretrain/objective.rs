@@ -17,13 +17,12 @@ use super::{
 };
 use crate::{
     config::{PretrainConfig, pretraining::networks::Generator as Kind},
-    device::DeviceError,
+    device::{Coming, DeviceError},
     model::{Electra, ModelInput, dropout::Mode},
     train::{
         encoder_pass::EncoderPass,
         gradients::Gradients,
         objective::{Objective as Backward, Trainable},
-        outgoing::Read,
     },
 };
 
@@ -209,7 +208,7 @@ impl Objective<'_> {
         if let Some((pass, gradients)) = pass.zip(gradients) {
             // Gradients wait to be given: the logits must not be read after them.
             if gradients.outgoing.is_some() {
-                read = Some(Read::begin(logits.clone().squeeze_dim(1)));
+                read = Some(Coming::ask(logits.clone().squeeze_dim(1))?);
             }
             let labels = corrupted
                 .iter()
@@ -223,7 +222,7 @@ impl Objective<'_> {
             pass.backward(electra.arithmetic.narrow(slopes), gradients);
         }
         if let Some(read) = read {
-            return read.values();
+            return read.wait();
         }
         let logits: Tensor<1> = logits.squeeze_dim(1);
         logits.try_into_vec_as::<f32>().map_err(DeviceError::new)

@@ -36,7 +36,6 @@ use super::{
     seen::Seen,
     step::{BegunStep, begin_step},
     step_log::{self, StepLog, StepRecord},
-    symptoms::Symptoms,
 };
 use crate::{
     config::{LrDecayVariant, PretrainConfig},
@@ -60,7 +59,6 @@ use crate::{
         run_folder,
         saver::Saver,
         schedule::LayerDecay,
-        watch::Watch,
     },
 };
 
@@ -151,19 +149,8 @@ impl Pretraining<'_> {
         let scaled = self.arithmetic.layers == Element::F16;
         let log = StepLog::resume(model_dir, step, &mut note)
             .map_err(io_of(model_dir.join(step_log::FILE), "opening"))?;
-        let mut arrivals = Arrivals {
-            watch: Watch::new(
-                scaled.then(|| loss_scale.unwrap_or_default()),
-                self.progress,
-            ),
-            scaled,
-            symptoms: Symptoms::new(config),
-            log,
-            peak_tflops: self.config.peak_tflops,
-            progress: self.progress,
-            awaited: None,
-            last: None,
-        };
+        let scale = scaled.then(|| loss_scale.unwrap_or_default());
+        let mut arrivals = Arrivals::new(config, scale, log, self.progress);
         self.origin(config, steps).write(model_dir)?;
         // Makes checkpoints usable before the run ends.
         model_files::describe(config, self.letters, model_dir)?;
@@ -206,7 +193,7 @@ impl Pretraining<'_> {
                     let (losses, seen) = (begun.losses, std::mem::take(&mut begun.seen));
                     let (updated, norm) = begun.update(networks, &mut adam, rate);
                     networks = updated;
-                    arrivals.awaited = Some((of_step(losses, &seen, &batch), norm));
+                    arrivals.expect(of_step(losses, &seen, &batch), norm);
                 }
                 None => {
                     let watch = &mut arrivals.watch;

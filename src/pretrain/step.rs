@@ -11,21 +11,17 @@ use super::{
 };
 use crate::{
     device::{Coming, DeviceError},
-    kernels::clip::{Clip, clip},
     model::dropout::StepSeed,
     ranks::Ranks,
-    train::{self, adam::Adam, gradients::Gradients, outgoing::Outgoing, step::StepFigures},
+    train::{
+        self, adam::Adam, gradients::Gradients, outgoing::Outgoing, step::StepFigures,
+        update::Update,
+    },
 };
-
-/// The norm to which larger gradients are scaled down.
-const CLIP_NORM: f64 = 1.0;
 
 /// A batch's gradients, times the loss scale, and the results of its passes.
 pub struct StepGradients {
-    pub gradients: Gradients,
-    /// The factor for every gradient, `[1]`.
-    factor: Tensor<1>,
-    seed: StepSeed,
+    pub update: Update,
     pub losses: Losses,
     /// The total loss, and the norm before clipping.
     pub figures: StepFigures,
@@ -34,9 +30,7 @@ pub struct StepGradients {
 
 /// The same with a norm that is on its way from the device.
 pub struct BegunStep {
-    gradients: Gradients,
-    factor: Tensor<1>,
-    seed: StepSeed,
+    update: Update,
     norm: ComingNorm,
     pub losses: Losses,
     pub seen: Vec<Seen>,
@@ -192,33 +186,26 @@ fn sums(
 /// Clips the gradients of a whole batch, and asks for their norm.
 fn clipped(
     networks: &Networks,
-    mut gradients: Gradients,
+    gradients: Gradients,
     seen: Vec<Seen>,
     objective: &Objective,
     chance: Chance,
 ) -> Result<BegunStep, DeviceError> {
     let losses = Losses::of(&seen, objective.config);
-    let squares = gradients.square_sum(networks);
     // All that the device must know of the loss is whether it is finite.
     let loss = match losses.total.is_finite() {
         true => 0.0,
         false => f32::NAN,
     };
     let loss = Tensor::full([1], loss, &objective.device.clone().without_autodiff());
-    let to = Clip {
-        norm: CLIP_NORM,
-        loss_scale: objective.loss_scale,
-    };
-    let clipped = clip(loss, squares, to);
-    // Asked for before the update: if the device ran out of memory, the weights must stay unchanged.
+    let seed = StepSeed::new(chance.seed, chance.step);
+    let (update, figures) = Update::clip(networks, gradients, loss, objective.loss_scale, seed)?;
     let norm = ComingNorm {
-        figures: Coming::ask(clipped.figures)?,
+        figures,
         loss: losses.total,
     };
     Ok(BegunStep {
-        gradients,
-        factor: clipped.factor,
-        seed: StepSeed::new(chance.seed, chance.step),
+        update,
         norm,
         losses,
         seen,
@@ -226,18 +213,12 @@ fn clipped(
 }
 
 impl StepGradients {
-    /// Clips by the global norm and updates. Gradients that are not finite change nothing.
+    /// Clips by the global norm and updates, as [`Update::make`].
     pub fn update(self, networks: Networks, adam: &mut Adam, learning_rate: f64) -> Networks {
         if !self.figures.is_finite() {
             return networks;
         }
-        let Self {
-            gradients,
-            factor,
-            seed,
-            ..
-        } = self;
-        adam.update(networks, &[], gradients, factor, learning_rate, seed)
+        self.update.make(networks, adam, &[], learning_rate)
     }
 }
 
@@ -249,9 +230,7 @@ impl BegunStep {
     pub fn read(self) -> Result<StepGradients, DeviceError> {
         Ok(StepGradients {
             figures: self.norm.wait()?,
-            gradients: self.gradients,
-            factor: self.factor,
-            seed: self.seed,
+            update: self.update,
             losses: self.losses,
             seen: self.seen,
         })
@@ -264,15 +243,8 @@ impl BegunStep {
         adam: &mut Adam,
         learning_rate: f64,
     ) -> (Networks, ComingNorm) {
-        let Self {
-            gradients,
-            factor,
-            seed,
-            norm,
-            ..
-        } = self;
-        let networks = adam.update(networks, &[], gradients, factor, learning_rate, seed);
-        (networks, norm)
+        let networks = self.update.make(networks, adam, &[], learning_rate);
+        (networks, self.norm)
     }
 }
 
@@ -372,7 +344,11 @@ mod tests {
         };
         let step = step(&networks, &objective, chance);
         let figures = [step.figures.grad_norm, step.figures.loss];
-        let values = step.gradients.into_values(&networks, &[]).into_iter();
+        let values = step
+            .update
+            .gradients
+            .into_values(&networks, &[])
+            .into_iter();
         let values = values.map(|(name, values)| {
             let values = values.try_into_vec_as::<f32>().unwrap();
             (name, values)

@@ -17,6 +17,7 @@ use super::{corpus::Corpus, error::Error, pipeline::run, text_blocks::Block};
 use crate::{
     counted::counted,
     data,
+    durable_file::is_own_stream,
     text::normalizer::{Normalizer, for_each_basic_token, is_blank},
 };
 
@@ -95,12 +96,19 @@ pub fn train(
     of_words(words, size)
 }
 
-/// Refuses an output file inside the corpus.
+/// Refuses an output file inside the corpus, and one that exists, of which models may be made.
 ///
 /// # Errors
-/// If it is inside.
+/// If it is inside, or exists.
 pub fn check_output(corpus: &Path, output: &Path) -> Result<(), Error> {
-    super::build::refuse_in(corpus, output, "choose an --output elsewhere")
+    super::build::refuse_in(corpus, output, "choose an --output elsewhere")?;
+    match output.is_file() && !is_own_stream(output) {
+        true => Err(Error::Exists {
+            output: output.to_owned(),
+            found: "exists, and is not replaced".to_owned(),
+        }),
+        false => Ok(()),
+    }
 }
 
 fn words_of(block: &Block, normalizer: Normalizer) -> AHashMap<String, u64> {

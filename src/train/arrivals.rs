@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, time::Instant};
 use super::{
     log::{self, RunLog},
     step::{ComingFigures, StepFigures},
+    step_clock::StepClock,
     step_failure::StepFailure,
     watch::{self, Watch},
 };
@@ -40,8 +41,7 @@ pub struct Step {
 pub struct Arrivals<'a> {
     tasks: &'a [String],
     awaited: Option<(Step, ComingFigures)>,
-    /// When the last figures were known.
-    last: Option<Instant>,
+    clock: StepClock,
 }
 
 impl<'a> Arrivals<'a> {
@@ -49,7 +49,7 @@ impl<'a> Arrivals<'a> {
         Self {
             tasks,
             awaited: None,
-            last: None,
+            clock: StepClock::default(),
         }
     }
 
@@ -90,10 +90,7 @@ impl<'a> Arrivals<'a> {
         task_losses: &[f64],
         log: &mut RunLog,
     ) -> Result<(), log::Error> {
-        // A step that begins before the figures of the last one are known takes from then on.
-        let began = self.last.map_or(step.began, |last| last.max(step.began));
-        let now = Instant::now();
-        self.last = Some(now);
+        let time = self.clock.took(step.began);
         let Some(record) = step.record else {
             return Ok(());
         };
@@ -101,7 +98,7 @@ impl<'a> Arrivals<'a> {
             loss: figures.loss,
             task_losses: by_task(self.tasks, task_losses),
             grad_norm: figures.grad_norm,
-            seconds: now.saturating_duration_since(began).as_secs_f64(),
+            seconds: time.as_secs_f64(),
             ..record
         })
     }

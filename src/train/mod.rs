@@ -31,5 +31,7 @@ pub mod saver;
 pub mod schedule;
 pub mod shared_step;
 pub mod step;
+pub mod step_clock;
 pub mod step_failure;
+pub mod update;
 pub mod watch;

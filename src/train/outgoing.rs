@@ -8,19 +8,16 @@ use std::{
     collections::{HashSet, VecDeque},
     mem::take,
     ops::Range,
-    pin::Pin,
-    task::{Context, Poll, Waker},
 };
 
 use burn::{
     Tensor,
     module::{Module, ParamId, list_param_ids},
-    tensor::{Device, TensorData, Transaction},
+    tensor::{Device, TensorData},
 };
-use cubecl::future::block_on;
 
 use crate::{
-    device::DeviceError,
+    device::{Coming, DeviceError},
     model::{
         layer::EncoderLayer, parameter_gradients::ParameterGradients, record::for_each_parameter,
     },
@@ -57,7 +54,7 @@ pub struct Outgoing {
     /// Whether later passes add to the gradients that the present one leaves.
     is_held: bool,
     /// Pieces that follow those given to the exchange.
-    reads: VecDeque<Read>,
+    reads: VecDeque<Coming>,
     failed: Option<DeviceError>,
 }
 
@@ -124,10 +121,14 @@ impl Outgoing {
             if !places.all(|place| self.whole.contains(&place.id)) {
                 break;
             }
-            self.read_next(|place| match *place.shape.as_slice() {
+            let begun = self.read_next(|place| match *place.shape.as_slice() {
                 [_] => gradients.remove::<1>(place.id),
                 _ => gradients.remove::<2>(place.id).map(|it| it.flatten(0, 1)),
             });
+            if let Err(error) = begun {
+                self.failed = Some(error);
+                return;
+            }
         }
         // A device that was told of all layers at once says only after the last that the first were read.
         // This one keeps it at work.
@@ -136,7 +137,10 @@ impl Outgoing {
 
     /// Begins to read the next piece. A parameter without a gradient, as that of a head whose task has no
     /// example here, has zeros.
-    fn read_next(&mut self, mut take: impl FnMut(&Place) -> Option<Tensor<1>>) {
+    fn read_next(
+        &mut self,
+        mut take: impl FnMut(&Place) -> Option<Tensor<1>>,
+    ) -> Result<(), DeviceError> {
         let number = self.exchange.given() + self.reads.len();
         let places = &self.places[self.pieces[number].clone()];
         let zeros = |place: &Place| Tensor::zeros([place.elements()], &self.device);
@@ -144,10 +148,11 @@ impl Outgoing {
             .iter()
             .map(|place| take(place).unwrap_or_else(|| zeros(place)))
             .collect();
-        self.reads.push_back(Read::begin(match values.len() {
+        self.reads.push_back(Coming::ask(match values.len() {
             1 => values.remove(0),
             _ => Tensor::cat(values, 0),
-        }));
+        })?);
+        Ok(())
     }
 
     /// Gives to the exchange what was read, in order; waits for the first `waits` pieces.
@@ -157,18 +162,16 @@ impl Outgoing {
             let Some(mut read) = self.reads.pop_front() else {
                 break;
             };
-            match given < waits {
-                true => read.wait(),
-                false => read.look(),
+            if given >= waits && !read.look() {
+                return self.reads.push_front(read);
             }
-            match read {
-                Read::Open(_) => return self.reads.push_front(read),
-                Read::Done(Ok(values)) => {
+            match read.wait() {
+                Ok(values) => {
                     let wire = self.wire;
                     self.exchange.give(Piece { values, wire });
                     given += 1;
                 }
-                Read::Done(Err(error)) => self.failed = Some(error),
+                Err(error) => self.failed = Some(error),
             }
         }
     }
@@ -187,14 +190,15 @@ impl Outgoing {
             return Err(error);
         }
         while self.exchange.given() + self.reads.len() < self.pieces.len() {
-            self.read_next(&mut gradients);
+            self.read_next(&mut gradients)?;
         }
-        let more = (!more.is_empty()).then(|| Read::begin(Tensor::cat(more, 0)));
+        let more = (!more.is_empty()).then(|| Coming::ask(Tensor::cat(more, 0)));
+        let more = more.transpose()?;
         self.give(usize::MAX);
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let values = more.map_or(Ok(Vec::new()), Read::values)?;
+        let values = more.map_or(Ok(Vec::new()), Coming::wait)?;
         let wire = Wire::F32;
         self.exchange.give(Piece { values, wire });
         Ok(())
@@ -254,75 +258,4 @@ fn in_order(
         }
     }
     (places, pieces)
-}
-
-/// Values that a device was told to read.
-pub enum Read {
-    Open(Reading),
-    Done(Result<Vec<f32>, DeviceError>),
-}
-
-/// A read that has not ended; `None` once its values are taken.
-pub struct Reading(Option<Values>);
-
-type Values = Pin<Box<dyn Future<Output = Result<Vec<f32>, DeviceError>>>>;
-
-/// Waits for values that nobody wants any more, as [`Coming`](crate::device::coming::Coming) does: a rank
-/// that computes its share again would be given a buffer that is still mapped.
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if let Some(future) = self.0.take()
-            && !std::thread::panicking()
-        {
-            let _ = block_on(future);
-        }
-    }
-}
-
-impl Read {
-    /// Tells the device of these values to read them when they are computed, before what it is told next.
-    pub fn begin(values: Tensor<1>) -> Self {
-        let mut read = Self::Open(Reading(Some(Box::pin(async move {
-            let transaction = Transaction::default().register(values);
-            let read = transaction.execute_async().await;
-            let data = read.map_err(DeviceError::new)?.pop();
-            let values = data.map(TensorData::try_into_vec_as::<f32>);
-            values.unwrap_or(Ok(Vec::new())).map_err(DeviceError::new)
-        }))));
-        read.look();
-        read
-    }
-
-    /// Sees whether the values are there.
-    fn look(&mut self) {
-        if let Self::Open(reading) = self
-            && let Some(future) = &mut reading.0
-            && let Poll::Ready(values) = future
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-        {
-            reading.0 = None;
-            *self = Self::Done(values);
-        }
-    }
-
-    fn wait(&mut self) {
-        if let Self::Open(reading) = self
-            && let Some(future) = reading.0.take()
-        {
-            *self = Self::Done(block_on(future));
-        }
-    }
-
-    /// The values, when they are there.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn values(mut self) -> Result<Vec<f32>, DeviceError> {
-        self.wait();
-        match self {
-            Self::Done(values) => values,
-            Self::Open(mut reading) => reading.0.take().map_or(Ok(Vec::new()), block_on),
-        }
-    }
 }

@@ -11,11 +11,11 @@ use super::{
     objective::{Objective, Trainable},
     outgoing::Outgoing,
     shared_step::Share,
+    update::Update,
 };
 use crate::{
     batch::Batch,
     device::{Coming, DeviceError},
-    kernels::clip::{Clip, clip},
     model::{
         HeadInput, ModelInput,
         dropout::{Mode, StepSeed},
@@ -40,9 +40,6 @@ impl StepFigures {
     }
 }
 
-/// The norm above which gradients are scaled down.
-const CLIP_NORM: f64 = 1.0;
-
 /// A batch's gradients, multiplied by the loss scale, with the loss and norm.
 pub struct StepGradients {
     update: Update,
@@ -55,14 +52,6 @@ pub struct StepGradients {
 pub struct BegunStep {
     update: Update,
     figures: ComingFigures,
-}
-
-/// What a step does to the weights.
-struct Update {
-    gradients: Gradients,
-    /// The factor by which every gradient is multiplied, `[1]`.
-    factor: Tensor<1>,
-    seed: StepSeed,
 }
 
 /// Figures on their way from the device.
@@ -207,28 +196,16 @@ fn sums(
 /// Clips the gradients of a whole batch, whose losses are `losses` `[tasks]`, and asks for their figures.
 fn clipped(
     model: &Model,
-    mut gradients: Gradients,
+    gradients: Gradients,
     losses: Tensor<1>,
     step: u64,
     settings: &StepSettings,
 ) -> Result<BegunStep, DeviceError> {
-    let to = Clip {
-        norm: CLIP_NORM,
-        loss_scale: settings.objective.loss_scale,
-    };
-    let squares = gradients.square_sum(model);
-    let clipped = clip(losses, squares, to);
-    // Asked for together, and before the update: if the device's memory ran out, the weights must
-    // not be touched.
-    let figures = ComingFigures(Coming::ask(clipped.figures)?);
-    Ok(BegunStep {
-        update: Update {
-            gradients,
-            factor: clipped.factor,
-            seed: StepSeed::new(settings.seed, step),
-        },
-        figures,
-    })
+    let scale = settings.objective.loss_scale;
+    let seed = StepSeed::new(settings.seed, step);
+    let (update, figures) = Update::clip(model, gradients, losses, scale, seed)?;
+    let figures = ComingFigures(figures);
+    Ok(BegunStep { update, figures })
 }
 
 /// Adds one part's gradients, multiplied by the loss scale, to `gradients`. Returns its loss summed
@@ -263,9 +240,7 @@ pub fn accumulate(
 }
 
 impl StepGradients {
-    /// Clips by the global norm and updates, with the learning rate of
-    /// [`Schedule::update_rate`](super::schedule::Schedule::update_rate). Gradients that are not
-    /// finite change nothing.
+    /// Clips by the global norm and updates, as [`Update::make`].
     pub fn update(
         self,
         model: Model,
@@ -276,7 +251,7 @@ impl StepGradients {
         if !self.figures.is_finite() {
             return model;
         }
-        self.update.make(model, adam, learning_rate, settings)
+        self.update.make(model, adam, settings.tasks, learning_rate)
     }
 }
 
@@ -303,27 +278,8 @@ impl BegunStep {
         learning_rate: f64,
         settings: &StepSettings,
     ) -> (Model, ComingFigures) {
-        let model = self.update.make(model, adam, learning_rate, settings);
+        let model = self.update.make(model, adam, settings.tasks, learning_rate);
         (model, self.figures)
-    }
-}
-
-impl Update {
-    fn make(
-        self,
-        model: Model,
-        adam: &mut Adam,
-        learning_rate: f64,
-        settings: &StepSettings,
-    ) -> Model {
-        adam.update(
-            model,
-            settings.tasks,
-            self.gradients,
-            self.factor,
-            learning_rate,
-            self.seed,
-        )
     }
 }
 

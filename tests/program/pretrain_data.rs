@@ -199,6 +199,15 @@ fn a_vocabulary_of_the_corpus_fits_it() {
     );
     assert_eq!(make("again.txt").1, tokens);
     let mut command = electra(folder.path());
+    command.args(["vocab", "--size", "500", "--corpus"]);
+    let refused = command.arg(&corpus).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains(
+        "vocab.txt: exists, and is not replaced; remove it to build it again, or choose another --output"
+    ));
+    let kept = fs::read_to_string(folder.path().join("vocab.txt")).unwrap();
+    assert_eq!(kept, tokens);
+    let mut command = electra(folder.path());
     command.args(["data", "pretrain", "--vocab", "vocab.txt", "--json"]);
     command.args(["--output", "text.tokens", "--corpus"]);
     let told: Value = serde_json::from_slice(&succeeds(command.arg(corpus)).stdout).unwrap();

@@ -1,10 +1,7 @@
 //! The figures of a run's steps, checked and logged as they arrive from the device; of the last one the
 //! norm may still be on its way, as in [`train::arrivals`](crate::train::arrivals).
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Instant};
 
 use super::error::{Error, io_of};
 use crate::{
@@ -19,7 +16,9 @@ use crate::{
         symptoms::{Symptom, Symptoms},
     },
     progress::Progress,
-    train::{step_failure::StepFailure, watch::Watch},
+    train::{
+        loss_scale::LossScale, step_clock::StepClock, step_failure::StepFailure, watch::Watch,
+    },
 };
 
 /// A step before its norm is known.
@@ -71,18 +70,41 @@ impl Step {
 pub(super) struct Arrivals<'a> {
     pub watch: Watch<'a>,
     /// Whether the loss is scaled.
-    pub scaled: bool,
-    pub symptoms: Symptoms<'a>,
-    pub log: StepLog,
-    pub peak_tflops: Option<f64>,
-    pub progress: &'a Progress,
+    scaled: bool,
+    symptoms: Symptoms<'a>,
+    log: StepLog,
+    peak_tflops: Option<f64>,
+    progress: &'a Progress,
     /// The step whose update is launched and whose norm is on its way.
-    pub awaited: Option<(Step, ComingNorm)>,
-    /// When the last norm was known.
-    pub last: Option<Instant>,
+    awaited: Option<(Step, ComingNorm)>,
+    clock: StepClock,
 }
 
-impl Arrivals<'_> {
+impl<'a> Arrivals<'a> {
+    /// `loss_scale` is that of the next step; `None` if the loss is not scaled.
+    pub fn new(
+        config: &'a PretrainConfig,
+        loss_scale: Option<LossScale>,
+        log: StepLog,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            scaled: loss_scale.is_some(),
+            watch: Watch::new(loss_scale, progress),
+            symptoms: Symptoms::new(config),
+            log,
+            peak_tflops: config.peak_tflops,
+            progress,
+            awaited: None,
+            clock: StepClock::default(),
+        }
+    }
+
+    /// Leaves the norm of a step, whose update is launched, for [`arrive`](Self::arrive).
+    pub fn expect(&mut self, step: Step, norm: ComingNorm) {
+        self.awaited = Some((step, norm));
+    }
+
     /// What the loss of the next step is multiplied by, if the norm that is on its way is finite.
     pub fn expected_factor(&self) -> f64 {
         match self.awaited {
@@ -125,20 +147,11 @@ impl Arrivals<'_> {
             warnings: warnings.iter().map(Symptom::to_string).collect(),
             ..step.record
         };
-        let record = record.took(self.time(step.began), self.peak_tflops);
+        let record = record.took(self.clock.took(step.began), self.peak_tflops);
         let path = self.path();
         self.log
             .step(&record, self.progress)
             .map_err(io_of(path, "writing"))
-    }
-
-    /// The time of a step that began then: a step that begins before the norm of the last one is known
-    /// takes from then on.
-    fn time(&mut self, began: Instant) -> Duration {
-        let began = self.last.map_or(began, |last| last.max(began));
-        let now = Instant::now();
-        self.last = Some(now);
-        now.saturating_duration_since(began)
     }
 
     /// Makes the lines so far durable.

@@ -247,7 +247,7 @@ impl Forward {
             .collect();
         let step = step_gradients(&networks, &split, &objective, without_dropout(0)).unwrap();
         self.check_forward(&whole, &step.seen, name);
-        self.check_gradients(&networks, step.gradients, name);
+        self.check_gradients(&networks, step.update.gradients, name);
         // An evaluation computes the same.
         let counts = Counts::of(&split);
         let part = &split[0];
