@@ -9,6 +9,7 @@ mod support;
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::OnceLock,
@@ -18,7 +19,11 @@ use std::{
 
 use electra::step_record::StepRecord;
 use serde_json::{Value, json};
-use support::{golden, small_run::SmallRun, tiny_vocabulary};
+use support::{
+    golden,
+    small_run::{SmallRun, signal},
+    tiny_vocabulary,
+};
 
 /// How much loss and gradient norm may differ between numbers of ranks, which sum in other orders. The
 /// differences grow from step to step, as those between micro-batches of other sizes do.
@@ -438,6 +443,27 @@ fn a_rank_that_fails_says_so_and_ends_all() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("error: rank 1: --device gpu:99"), "{told}");
+}
+
+#[test]
+fn a_rank_that_never_starts_is_told_of_or_ends_all() {
+    if !has_mpirun() {
+        return;
+    }
+    let run = SmallRun::new();
+    let output = ranks(&[(1, run.command()), (1, Command::new("false"))])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let mut other = Command::new("sleep");
+    other.arg("100");
+    let mut child = ranks(&[(1, run.command()), (1, other)]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = lines.any(|line| line.unwrap().contains("waited 20 s for all ranks to start"));
+    signal(&child, "-TERM");
+    child.wait().unwrap();
+    assert!(told);
+    assert!(!run.model_dir().join("train_log.jsonl").exists());
 }
 
 #[test]

@@ -75,9 +75,9 @@ impl fmt::Display for Symptom {
             ),
             Self::DiscriminatorAtChance { recall, auc } => write!(
                 f,
-                "the discriminator is near chance: AUC {auc:.3}, it finds {} of the replaced tokens; start \
-                 on shorter examples (max_seq_length 16, then 32 and on by init_checkpoint), or make the \
-                 generator smaller",
+                "the discriminator is near chance so far: AUC {auc:.3}, it finds {} of the replaced tokens; a \
+                 small model learns sooner if it starts on shorter examples (max_seq_length 16, then 32 and so \
+                 on by init_checkpoint), or with a smaller generator",
                 percent(recall)
             ),
             Self::LossScaleSinks { scale } => write!(

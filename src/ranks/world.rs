@@ -5,7 +5,10 @@
 
 use std::{
     env,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread::{self, panicking, sleep, yield_now},
     time::{Duration, Instant},
 };
@@ -42,6 +45,9 @@ const TELLS: Duration = Duration::from_secs(60);
 /// How long the thread of an exchange sleeps between two looks while the rank computes, which needs the core.
 const BESIDE: Duration = Duration::from_micros(100);
 
+/// After how long a rank tells that others have not started.
+const STARTS: Duration = Duration::from_secs(20);
+
 /// How long a rank that has failed gives the others to fail, too, and after how much longer each rank after
 /// rank 0 tells what it has to tell.
 const FAILS: Duration = Duration::from_millis(1000);
@@ -75,8 +81,10 @@ impl World {
         if LAUNCHED.iter().all(|name| env::var_os(name).is_none()) {
             return None;
         }
+        let waits = tell_if_it_waits();
         // The first thread uses MPI, or that of an exchange, while the first waits for it or computes.
         let (universe, threads) = mpi::initialize_with_threading(Threading::Serialized)?;
+        drop(waits);
         let is_asked = env::var_os(OVERLAPS).is_none_or(|value| value != "0");
         Some(Self {
             universe,
@@ -299,6 +307,22 @@ impl World {
             }
         }
     }
+}
+
+/// Tells after a while that the ranks have not met, which MPI waits for without a word; not if the value that
+/// is returned is dropped before.
+fn tell_if_it_waits() -> Sender<()> {
+    let (waits, met) = mpsc::channel();
+    thread::spawn(move || {
+        if met.recv_timeout(STARTS) == Err(RecvTimeoutError::Timeout) {
+            log::warn!(
+                "waited {} s for all ranks to start; if that goes on, end the run and see whether the \
+                 launcher reaches every machine and finds the program there",
+                STARTS.as_secs()
+            );
+        }
+    });
+    waits
 }
 
 /// How a rank waits.
