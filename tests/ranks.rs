@@ -12,8 +12,8 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
-    thread::sleep,
+    sync::{OnceLock, mpsc},
+    thread::{sleep, spawn},
     time::{Duration, Instant},
 };
 
@@ -446,23 +446,37 @@ fn a_rank_that_fails_says_so_and_ends_all() {
 }
 
 #[test]
-fn a_rank_that_never_starts_is_told_of_or_ends_all() {
+fn a_rank_that_never_starts_is_reported_or_ends_all() {
     if !has_mpirun() {
         return;
     }
     let run = SmallRun::new();
-    let output = ranks(&[(1, run.command()), (1, Command::new("false"))])
-        .output()
-        .unwrap();
+    let output = ended(
+        ranks(&[(1, run.command()), (1, Command::new("false"))])
+            .spawn()
+            .unwrap(),
+    );
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let mut other = Command::new("sleep");
     other.arg("100");
     let mut child = ranks(&[(1, run.command()), (1, other)]).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let told = lines.any(|line| line.unwrap().contains("waited 20 s for all ranks to start"));
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (send, lines) = mpsc::channel();
+    spawn(move || {
+        let mut lines = stderr.lines().map_while(Result::ok);
+        lines.try_for_each(|line| send.send(line))
+    });
+    let told = "rank 0: waited 20 s for all ranks to start";
+    let is_told = loop {
+        match lines.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) if line.contains(told) => break true,
+            Ok(_) => (),
+            Err(_) => break false,
+        }
+    };
     signal(&child, "-TERM");
-    child.wait().unwrap();
-    assert!(told);
+    ended(child);
+    assert!(is_told);
     assert!(!run.model_dir().join("train_log.jsonl").exists());
 }
 

@@ -1,6 +1,9 @@
 //! `electra vocab`: trains a vocabulary on a corpus.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::{ErrorKind, Write},
+    path::PathBuf,
+};
 
 use checkpoints_convert::printable;
 use clap::Args;
@@ -11,7 +14,7 @@ use crate::{
     counted::grouped,
     data,
     durable_file::{pack_by_name, write_new},
-    pretrain::vocabulary::{check_output, train},
+    pretrain::vocabulary::{check_output, exists, train},
 };
 
 /// Build a WordPiece vocabulary from a text corpus
@@ -29,7 +32,7 @@ pub struct VocabArgs {
     /// Maximum number of tokens, special tokens included
     #[arg(long, value_name = "N", default_value_t = 30_522)]
     pub size: usize,
-    /// Output file
+    /// Output file, which must not exist
     #[arg(long, value_name = "FILE", default_value = "vocab.txt")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -55,9 +58,16 @@ pub(super) fn run(
             tokens.try_for_each(|token| writeln!(file, "{token}"))
         })
     });
-    written.map_err(|source| data::Error::Write {
-        path: args.output.clone(),
-        source,
+    written.map_err(|source| -> anyhow::Error {
+        match source.kind() {
+            // Meanwhile.
+            ErrorKind::AlreadyExists => exists(&args.output).into(),
+            _ => data::Error::Write {
+                path: args.output.clone(),
+                source,
+            }
+            .into(),
+        }
     })?;
     let (size, facts) = (trained.tokens.len(), trained.facts);
     if size < args.size {

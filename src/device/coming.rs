@@ -92,10 +92,10 @@ impl Drop for Coming {
 
 /// The values of a contiguous tensor in f32.
 async fn read(tensor: CubeTensor) -> Result<Vec<f32>, ServerError> {
-    let bytes = tensor
-        .client
-        .read_async(vec![tensor.handle.clone()])
-        .await?;
+    let (client, handle) = (tensor.client.clone(), tensor.handle.clone());
+    // The pool may take the tensor's memory for what is launched after the copy.
+    drop(tensor);
+    let bytes = client.read_async(vec![handle]).await?;
     let words = bytes.iter().flat_map(|bytes| bytes.as_chunks::<4>().0);
     Ok(words.map(|&word| f32::from_ne_bytes(word)).collect())
 }

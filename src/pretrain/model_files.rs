@@ -57,8 +57,8 @@ pub enum Error {
     )]
     NoModel { path: PathBuf },
     #[error(
-        "{path}: expected a model with its generator, found no {GENERATOR_FILE} beside model.bpk, as after \
-         fine-tuning; give a run of pre-training or a released checkpoint as init_checkpoint, or convert one \
+        "{path}: expected a model with its generator, found no {GENERATOR_FILE} beside model.bpk \
+         (fine-tuned models have none); give a run of pre-training or a released checkpoint as init_checkpoint, or convert one \
          with --with-generator"
     )]
     NoGenerator { path: PathBuf },

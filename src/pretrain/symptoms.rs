@@ -2,9 +2,9 @@
 //!
 //! A run that goes wrong seldom stops: it keeps training for days and learns little. Each symptom has a
 //! threshold that a healthy run stays clear of, and is checked only at steps where a healthy run has passed
-//! it.
+//! it. One is told once: a small model may be near chance for long, and learn later.
 
-use std::fmt;
+use std::{fmt, mem::replace};
 
 use super::figures::Figures;
 use crate::config::{PretrainConfig, pretraining::networks::Generator};
@@ -70,14 +70,14 @@ impl fmt::Display for Symptom {
                 f,
                 "the discriminator calls all tokens original: it finds {} of the replaced ones, AUC \
                  {auc:.3}; lower learning_rate, lengthen num_warmup_steps, make the generator smaller, or \
-                 start on shorter examples (max_seq_length)",
+                 begin with shorter examples (max_seq_length)",
                 percent(recall)
             ),
             Self::DiscriminatorAtChance { recall, auc } => write!(
                 f,
-                "the discriminator is near chance so far: AUC {auc:.3}, it finds {} of the replaced tokens; a \
-                 small model learns sooner if it starts on shorter examples (max_seq_length 16, then 32 and so \
-                 on by init_checkpoint), or with a smaller generator",
+                "the discriminator is near chance so far: AUC {auc:.3}, it finds {} of the replaced tokens; if \
+                 that stays, begin with shorter examples (max_seq_length 16, then 32 and so on by \
+                 init_checkpoint) or a smaller generator",
                 percent(recall)
             ),
             Self::LossScaleSinks { scale } => write!(
@@ -142,6 +142,8 @@ pub struct Symptoms<'a> {
     config: &'a PretrainConfig,
     figures: Figures,
     steps: u64,
+    /// Whether the discriminator was said to be near chance.
+    is_chance_told: bool,
 }
 
 impl<'a> Symptoms<'a> {
@@ -150,6 +152,7 @@ impl<'a> Symptoms<'a> {
             config,
             figures: Figures::default(),
             steps: 0,
+            is_chance_told: false,
         }
     }
 
@@ -179,7 +182,12 @@ impl<'a> Symptoms<'a> {
             auc: figures.auc(),
             loss_scale,
         };
-        stretch.symptoms(self.config)
+        let mut found = stretch.symptoms(self.config);
+        found.retain(|symptom| match symptom {
+            Symptom::DiscriminatorAtChance { .. } => !replace(&mut self.is_chance_told, true),
+            _ => true,
+        });
+        found
     }
 }
 
@@ -190,6 +198,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pretrain::seen::{Seen, SeenSlot, SeenToken};
 
     fn config(given: Value) -> PretrainConfig {
         let given = given.as_object().unwrap();
@@ -325,17 +334,17 @@ mod tests {
         let mut symptoms = Symptoms::new(&usual);
         // One masked token in ten is replaced.
         let mut figures = Figures::default();
-        let slot = |drawn| crate::pretrain::seen::SeenSlot {
+        let slot = |drawn| SeenSlot {
             original: 7,
             best: 7,
             drawn,
             loss: 0.1,
         };
-        let seen = crate::pretrain::seen::Seen {
+        let seen = Seen {
             slots: (0..10)
                 .map(|it| slot(if it == 0 { 8 } else { 7 }))
                 .collect(),
-            ..Default::default()
+            ..Seen::default()
         };
         figures.add(&[seen], 0);
         let found: Vec<(u64, usize)> = (1..=1_200)
@@ -349,5 +358,50 @@ mod tests {
             let of = (from..=1_500).flat_map(|steps| symptoms.after(steps, &figures, None));
             assert_eq!(of.count(), found, "{from}");
         }
+    }
+
+    #[test]
+    fn a_discriminator_near_chance_is_told_once() {
+        let usual = config(json!({}));
+        let mut symptoms = Symptoms::new(&usual);
+        // One replaced token ranks first, three rank with all that are not: the area is 0.625.
+        let token = |label, logit| SeenToken {
+            label,
+            is_replaced: label,
+            logit,
+        };
+        let near = |found: f32| {
+            let mut figures = Figures::default();
+            let replaced = [found, -1.0, -1.0, -1.0].map(|logit| token(true, logit));
+            let others = [-1.0; 8].map(|logit| token(false, logit));
+            let slot = SeenSlot {
+                original: 7,
+                best: 7,
+                drawn: 8,
+                loss: 0.1,
+            };
+            let seen = Seen {
+                slots: vec![slot; 4],
+                tokens: replaced.into_iter().chain(others).collect(),
+                ..Seen::default()
+            };
+            figures.add(&[seen], 0);
+            figures
+        };
+        let mut told = |figures: &Figures| {
+            let of = (30_001..=32_000).flat_map(|steps| symptoms.after(steps, figures, None));
+            of.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&near(1.0)), []);
+        let mut at_chance = near(-1.0);
+        at_chance.join(&near(1.0));
+        at_chance.join(&near(-1.0));
+        let expected = Symptom::DiscriminatorAtChance {
+            recall: 1.0 / 12.0,
+            auc: at_chance.auc(),
+        };
+        assert!(at_chance.auc() < 0.6, "{expected}");
+        assert_eq!(told(&at_chance), [expected]);
+        assert_eq!(told(&at_chance), []);
     }
 }

@@ -96,18 +96,24 @@ pub fn train(
     of_words(words, size)
 }
 
-/// Refuses an output file inside the corpus, and one that exists, of which models may be made.
+/// Refuses an output file inside the corpus, and one that exists: models may depend on it.
 ///
 /// # Errors
 /// If it is inside, or exists.
 pub fn check_output(corpus: &Path, output: &Path) -> Result<(), Error> {
     super::build::refuse_in(corpus, output, "choose an --output elsewhere")?;
-    match output.is_file() && !is_own_stream(output) {
-        true => Err(Error::Exists {
-            output: output.to_owned(),
-            found: "exists, and is not replaced".to_owned(),
-        }),
+    let is_there = output.is_file() || output.is_dir();
+    match is_there && !is_own_stream(output) {
+        true => Err(exists(output)),
         false => Ok(()),
+    }
+}
+
+/// The error of an output that is there already.
+pub fn exists(output: &Path) -> Error {
+    Error::Exists {
+        output: output.to_owned(),
+        found: "already exists".to_owned(),
     }
 }
 

@@ -30,6 +30,14 @@ use super::{
 /// Set by launchers for the processes that they start: Open MPI, MPICH and its kin, Slurm.
 const LAUNCHED: [&str; 4] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK"];
 
+/// Which rank a process is, by the same launchers.
+const NUMBERED: [&str; 4] = [
+    "OMPI_COMM_WORLD_RANK",
+    "PMIX_RANK",
+    "PMI_RANK",
+    "SLURM_PROCID",
+];
+
 /// Set to 0, sums are made only when a rank has computed, to see what it gains to make them before.
 const OVERLAPS: &str = "ELECTRA_OVERLAP";
 
@@ -313,15 +321,20 @@ impl World {
 /// is returned is dropped before.
 fn tell_if_it_waits() -> Sender<()> {
     let (waits, met) = mpsc::channel();
-    thread::spawn(move || {
+    // MPI has not told yet which rank this is.
+    let rank = NUMBERED.iter().find_map(|name| env::var(name).ok());
+    let rank = rank.map_or_else(String::new, |rank| format!("rank {rank}: "));
+    let tell = move || {
         if met.recv_timeout(STARTS) == Err(RecvTimeoutError::Timeout) {
             log::warn!(
-                "waited {} s for all ranks to start; if that goes on, end the run and see whether the \
+                "{rank}waited {} s for all ranks to start; if this goes on, end the run and check that the \
                  launcher reaches every machine and finds the program there",
                 STARTS.as_secs()
             );
         }
-    });
+    };
+    // Without a thread it is not told.
+    let _ = thread::Builder::new().spawn(tell);
     waits
 }
 

@@ -203,7 +203,7 @@ fn a_vocabulary_of_the_corpus_fits_it() {
     let refused = command.arg(&corpus).output().unwrap();
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains(
-        "vocab.txt: exists, and is not replaced; remove it to build it again, or choose another --output"
+        "vocab.txt: already exists; remove it to build it again, or choose another --output"
     ));
     let kept = fs::read_to_string(folder.path().join("vocab.txt")).unwrap();
     assert_eq!(kept, tokens);
