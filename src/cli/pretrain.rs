@@ -30,7 +30,7 @@ use crate::{
     model::arithmetic::Arithmetic,
     pretrain::{
         batches::Batches,
-        continued::Continued,
+        continued::{Continued, check_sizes},
         examples::Source,
         masking::Masking,
         memory_plan::{self, PretrainFootprint},
@@ -41,7 +41,10 @@ use crate::{
     },
     ranks::Ranks,
     text::vocab::Vocab,
-    train::memory_plan::{MemoryLimits, MemoryPlan},
+    train::{
+        checkpoint,
+        memory_plan::{MemoryLimits, MemoryPlan},
+    },
 };
 
 /// Pre-train a model to tell replaced tokens from original ones
@@ -129,6 +132,10 @@ pub(super) fn run(
         log::warn!("{warning}");
     }
     let vocab = Vocab::read(&config.vocab_file)?;
+    let own = match own {
+        Some(own) => Some(own),
+        None => of_weights(&config)?,
+    };
     if let Some(own) = &own {
         check_vocabulary(own, &vocab, &config.vocab_file)?;
     }
@@ -146,6 +153,7 @@ pub(super) fn run(
     };
     // Damage that makes other ids of ids would be trained on.
     if let Some(examples) = batches.examples() {
+        warn_of_padding(&config, examples.max_seq_length());
         verify(examples, &global.progress())?;
     }
     let mut compute = args.compute.clone();
@@ -268,14 +276,39 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     Ok((given, own))
 }
 
-/// Refuses to continue from a model with another vocabulary.
+/// The vocabulary of the weights that the run begins with or evaluates, whose sizes must be the run's; `None` if
+/// they do not tell.
+fn of_weights(config: &PretrainConfig) -> anyhow::Result<Option<Vocabulary>> {
+    let newest = checkpoint::newest(&config.model_dir, &mut |_| ());
+    let newest = newest.ok().flatten().map(|(folder, _)| folder);
+    Ok(match (config.do_train, newest, &config.init_checkpoint) {
+        // A run that goes on compares its settings itself.
+        (true, Some(_), _) | (_, None, None) => None,
+        (true, None, Some(path)) => check_sizes(Path::new(path), config)?,
+        (false, Some(folder), _) => check_sizes(&folder, config)?,
+        (false, None, _) => None,
+    })
+}
+
+/// Warns of an evaluation whose AUC counts padding that no example has.
+fn warn_of_padding(config: &PretrainConfig, longest: usize) {
+    if !config.do_train && config.auc_counts_padding && longest < config.max_seq_length {
+        log::warn!(
+            "examples of at most {longest} tokens are padded to max_seq_length {}: the AUC counts padding, as \
+             Google's does, and is too high; give --set max_seq_length={longest}",
+            config.max_seq_length
+        );
+    }
+}
+
+/// Refuses weights that were trained with another vocabulary.
 fn check_vocabulary(own: &Vocabulary, vocab: &Vocab, vocab_file: &Path) -> anyhow::Result<()> {
     let name = own.file.display().to_string();
     let own = Vocab::parse(&String::from_utf8_lossy(&own.bytes), &name)?;
     ensure!(
         settings::Vocabulary::of(&own) == settings::Vocabulary::of(vocab),
-        "{}: expected the vocabulary of the model that the run continues from, found another, whose ids \
-         stand for other tokens; give --set vocab_file={}",
+        "{}: expected the vocabulary of the model that the run starts from, found another, whose ids stand \
+         for other tokens; give --set vocab_file={}",
         vocab_file.display(),
         match name.ends_with(".txt") {
             true => name,

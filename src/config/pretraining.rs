@@ -18,7 +18,7 @@ use super::{
     error::Error,
     model_name,
     row::{Decides, Hparam, Source, run_table},
-    table::{ModelOverrides, is_tpu, tpu_warning},
+    table::{ModelOverrides, is_tpu, nearest_of, tpu_warning},
     value::HparamValue,
 };
 
@@ -191,9 +191,22 @@ impl PretrainConfig {
         }
         config.apply(&given)?;
         warnings.extend(tpu_warning(&given));
+        warnings.extend(config.warm_up_warning());
         check::check(&config)?;
         check::check_given(&config, &given)?;
         Ok((config, warnings))
+    }
+
+    /// A warm-up of all steps, as Google's default has in a short run; `--hours` shortens it.
+    fn warm_up_warning(&self) -> Option<String> {
+        let (warm, steps) = (self.num_warmup_steps, self.num_train_steps);
+        (self.do_train && self.hours.is_none() && warm >= steps && steps > 0).then(|| {
+            format!(
+                "num_warmup_steps = {warm} is not below num_train_steps = {steps}: the rate never reaches \
+                 learning_rate; give a shorter warm-up, such as {}",
+                steps / 10
+            )
+        })
     }
 
     fn apply(&mut self, given: &Map<String, Value>) -> Result<(), Error> {
@@ -281,9 +294,5 @@ impl PretrainConfig {
 
 /// The known key most similar to `key`.
 fn nearest_key(key: &str) -> String {
-    let nearest = PretrainConfig::KEYS
-        .iter()
-        .rev()
-        .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
-    nearest.copied().unwrap_or_default().to_owned()
+    nearest_of(PretrainConfig::KEYS, key)
 }

@@ -349,6 +349,11 @@ fn nearest_key(key: &str) -> String {
     if let (Some(only), None) = (with_word.next(), with_word.next()) {
         return (*only).to_owned();
     }
+    nearest_of(Config::KEYS, key)
+}
+
+/// The nearest of a table's keys and of the network's.
+pub(super) fn nearest_of(keys: &[&str], key: &str) -> String {
     let last = key.rsplit('.').next().unwrap_or(key);
     let overrides = ModelOverrides::KEYS.iter().map(|known| {
         (
@@ -356,8 +361,7 @@ fn nearest_key(key: &str) -> String {
             format!("{OVERRIDES}.{known}"),
         )
     });
-    Config::KEYS
-        .iter()
+    keys.iter()
         .filter(|_| !key.starts_with(OVERRIDES))
         .map(|known| (strsim::jaro_winkler(key, known), (*known).to_owned()))
         .chain(overrides)

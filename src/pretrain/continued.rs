@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::model_files::{Error, GENERATOR_FILE};
 use crate::{
-    config::{ModelSize, Vocabulary},
+    config::{ModelSize, PretrainConfig, Vocabulary},
     model::{absent::explain, description::describe, folder, record},
 };
 
@@ -64,6 +64,45 @@ impl Continued {
             vocabulary: facts.vocabulary,
         })
     }
+}
+
+/// Refuses a checkpoint whose `config.json` states another size than the run has: parameters of further layers
+/// would be left out, and heads split otherwise, without an error. Returns the checkpoint's own vocabulary.
+///
+/// # Errors
+/// If a size differs, or the description cannot be read. What has none is not refused.
+pub fn check_sizes(path: &Path, config: &PretrainConfig) -> Result<Option<Vocabulary>, Error> {
+    let facts = match describe(path) {
+        Ok(Some(facts)) => facts,
+        Ok(None) | Err(folder::Error::Undescribed { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let (theirs, ours) = (facts.record.model, config.discriminator());
+    for (key, theirs, ours) in [
+        ("hidden_size", theirs.hidden_size, ours.hidden_size),
+        (
+            "num_hidden_layers",
+            theirs.num_hidden_layers,
+            ours.num_hidden_layers,
+        ),
+        (
+            "num_attention_heads",
+            theirs.num_attention_heads,
+            ours.num_attention_heads,
+        ),
+        ("embedding_size", theirs.embedding_size, ours.embedding_size),
+    ] {
+        if theirs != ours {
+            let path = path.into();
+            return Err(Error::Size {
+                path,
+                key,
+                theirs,
+                ours,
+            });
+        }
+    }
+    Ok(facts.vocabulary)
 }
 
 /// The shapes of the parameters of the generator and of the heads, by name.
@@ -161,7 +200,6 @@ impl Generator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PretrainConfig;
 
     fn shapes_of(names: &[(&str, &[usize])]) -> BTreeMap<String, Vec<usize>> {
         let names = names.iter();

@@ -62,6 +62,16 @@ pub enum Error {
          with --with-generator"
     )]
     NoGenerator { path: PathBuf },
+    #[error(
+        "{path}: expected a model with {key} {ours}, found {theirs}; give the sizes that it was trained with \
+         (--preset continue takes those of init_checkpoint)"
+    )]
+    Size {
+        path: PathBuf,
+        key: &'static str,
+        theirs: usize,
+        ours: usize,
+    },
     #[error("{path}: writing failed: {source}; check the path and its permissions")]
     Io {
         path: PathBuf,

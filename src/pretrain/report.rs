@@ -197,7 +197,9 @@ impl PretrainingReport {
             section #figures { h2 { "Figures" } (self.cards()) (self.evaluated()) }
             section #warnings {
                 h2 { "Warnings" }
-                @if warnings.is_empty() {
+                @if warnings.is_empty() && (self.steps.len() as u64) < STRETCH {
+                    p.note { "Not checked yet: the figures are judged every " (STRETCH) " steps." }
+                } @else if warnings.is_empty() {
                     p.note { "None: the figures show none of the usual failures." }
                 } @else {
                     (warned::table(&warnings))

@@ -61,9 +61,19 @@ fn compare<'a>(
             let show = |map: &BTreeMap<String, Value>| {
                 map.get(key).map_or("absent".into(), Value::to_string)
             };
-            format!("{key}: {} there, {} now", show(theirs), show(ours))
+            format!("{}: {} there, {} now", named(key), show(theirs), show(ours))
         })
         .collect()
+}
+
+/// The key to change, of pre-training without the folder of its values.
+fn named(key: &str) -> String {
+    match key.strip_prefix("pretraining.") {
+        Some("initial_weights") => "init_checkpoint, its weights' checksum".to_owned(),
+        Some("examples") => "pretrain_tfrecords, its examples".to_owned(),
+        Some(key) => key.to_owned(),
+        None => key.to_owned(),
+    }
 }
 
 /// Returns the model's shape according to an older version's hyper-parameters.
@@ -123,6 +133,14 @@ mod tests {
         assert_eq!(
             differing_keys(&json!({"seed": 1, "initial_weights": "b"}), &ours),
             ["initial_weights: \"b\" there, \"a\" now"]
+        );
+        let of = |weights| json!({"pretraining": {"initial_weights": weights, "seed": weights}});
+        assert_eq!(
+            differing_keys(&of(1), &of(2)),
+            [
+                "init_checkpoint, its weights' checksum: 1 there, 2 now",
+                "seed: 1 there, 2 now"
+            ]
         );
     }
 

@@ -121,6 +121,29 @@ fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
     let sets = [&TINY[..], &["generator_hidden_size=0.25", from.as_str()]].concat();
     let message = fails(&mut place.pretrain("other", &sets));
     assert!(message.contains("parameter generator."), "{message}");
+    // Parameters that would fit, of another network.
+    for (given, told) in [
+        ("num_hidden_layers=3", "num_hidden_layers 3, found 4"),
+        ("num_attention_heads=4", "num_attention_heads 4, found 2"),
+    ] {
+        let given = format!("model_hparam_overrides.{given}");
+        let sets = [&TINY[..], &[given.as_str(), from.as_str()]].concat();
+        let message = fails(&mut place.pretrain("other", &sets));
+        let told = format!("electra_tiny.zip: expected a model with {told}");
+        assert!(message.contains(&told), "{message}");
+    }
+    // Another vocabulary of the same size.
+    let vocab = fs::read_to_string(place.path("vocab.txt")).unwrap();
+    let mut lines: Vec<&str> = vocab.lines().collect();
+    let last = lines.len() - 1;
+    lines.swap(last, last - 1);
+    fs::write(place.path("other.txt"), lines.join("\n") + "\n").unwrap();
+    let sets = [&TINY[..], &["vocab_file=other.txt", from.as_str()]].concat();
+    let message = fails(&mut place.pretrain("other", &sets));
+    assert!(
+        message.contains("other.txt: expected the vocabulary of the model"),
+        "{message}"
+    );
 }
 
 /// Unpacks a committed file into the data folder.
