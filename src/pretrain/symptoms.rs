@@ -396,12 +396,11 @@ mod tests {
         let mut at_chance = near(-1.0);
         at_chance.join(&near(1.0));
         at_chance.join(&near(-1.0));
-        let expected = Symptom::DiscriminatorAtChance {
-            recall: 1.0 / 12.0,
-            auc: at_chance.auc(),
+        let [Symptom::DiscriminatorAtChance { recall, auc }] = told(&at_chance)[..] else {
+            panic!("not told once");
         };
-        assert!(at_chance.auc() < 0.6, "{expected}");
-        assert_eq!(told(&at_chance), [expected]);
+        // One of twelve replaced tokens ranks first, the others with all 24 that are not.
+        assert!((recall - 1.0 / 12.0).abs() < 1e-12 && (auc - 0.5417).abs() < 1e-4);
         assert_eq!(told(&at_chance), []);
     }
 }
