@@ -134,7 +134,7 @@ pub(super) fn run(
     let vocab = Vocab::read(&config.vocab_file)?;
     let own = match own {
         Some(own) => Some(own),
-        None => of_weights(&config)?,
+        None => of_weights(&config, args.restart)?,
     };
     if let Some(own) = &own {
         check_vocabulary(own, &vocab, &config.vocab_file)?;
@@ -278,15 +278,18 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
 
 /// The vocabulary of the weights that the run begins with or evaluates, whose sizes must be the run's; `None` if
 /// they do not tell.
-fn of_weights(config: &PretrainConfig) -> anyhow::Result<Option<Vocabulary>> {
+fn of_weights(config: &PretrainConfig, restart: bool) -> anyhow::Result<Option<Vocabulary>> {
     let newest = checkpoint::newest(&config.model_dir, &mut |_| ());
     let newest = newest.ok().flatten().map(|(folder, _)| folder);
-    Ok(match (config.do_train, newest, &config.init_checkpoint) {
+    let weights = match config.do_train {
         // A run that goes on compares its settings itself.
-        (true, Some(_), _) | (_, None, None) => None,
-        (true, None, Some(path)) => check_sizes(Path::new(path), config)?,
-        (false, Some(folder), _) => check_sizes(&folder, config)?,
-        (false, None, _) => None,
+        true if newest.is_some() && !restart => None,
+        true => config.init_checkpoint.as_ref().map(PathBuf::from),
+        false => newest,
+    };
+    Ok(match weights {
+        Some(weights) => check_sizes(&weights, config)?,
+        None => None,
     })
 }
 

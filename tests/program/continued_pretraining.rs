@@ -67,11 +67,7 @@ fn continuing_takes_the_sizes_from_the_model() {
         "{message}"
     );
     // The same tokens in another order.
-    let vocab = fs::read_to_string(place.path("vocab.txt")).unwrap();
-    let mut lines: Vec<&str> = vocab.lines().collect();
-    let last = lines.len() - 1;
-    lines.swap(last, last - 1);
-    fs::write(place.path("other.txt"), lines.join("\n") + "\n").unwrap();
+    place.swap_tokens("vocab.txt", "other.txt");
     let message = fails(&mut run("none", &[&from, "vocab_file=other.txt"]));
     assert!(
         message.contains("other.txt: expected the vocabulary of the model"),
@@ -133,17 +129,20 @@ fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
         assert!(message.contains(&told), "{message}");
     }
     // Another vocabulary of the same size.
-    let vocab = fs::read_to_string(place.path("vocab.txt")).unwrap();
-    let mut lines: Vec<&str> = vocab.lines().collect();
-    let last = lines.len() - 1;
-    lines.swap(last, last - 1);
-    fs::write(place.path("other.txt"), lines.join("\n") + "\n").unwrap();
+    place.swap_tokens("vocab.txt", "other.txt");
     let sets = [&TINY[..], &["vocab_file=other.txt", from.as_str()]].concat();
     let message = fails(&mut place.pretrain("other", &sets));
     assert!(
         message.contains("other.txt: expected the vocabulary of the model"),
         "{message}"
     );
+    // Another run's model there changes nothing if that is not gone on with.
+    let message = fails(place.pretrain("zip", &sets).arg("--restart"));
+    assert!(
+        message.contains("other.txt: expected the vocabulary of the model"),
+        "{message}"
+    );
+    assert!(place.path("models/zip/model.bpk").is_file());
 }
 
 /// Unpacks a committed file into the data folder.
