@@ -17,6 +17,8 @@ const MODEL: &str = "model";
 const HEADS: &str = "heads";
 /// The hyper-parameters of the run that pre-trained the model.
 const PRETRAINING: &str = "pretraining";
+/// How many positions pre-training has trained.
+pub const TRAINED_POSITIONS: &str = "trained_positions";
 /// Only a run has it.
 const TASKS: &str = "task_names";
 /// The no-answer threshold.
@@ -118,6 +120,13 @@ impl ConfigFile {
     pub fn pretraining(&self) -> Map<String, Value> {
         let hparams = self.keys.get(PRETRAINING).and_then(Value::as_object);
         hparams.cloned().unwrap_or_default()
+    }
+
+    /// How many positions pre-training has trained, if the file says so; the embeddings of further ones are
+    /// as they were initialised.
+    pub fn trained_positions(&self) -> Option<usize> {
+        let positions = self.keys.get(TRAINED_POSITIONS)?.as_u64()?;
+        positions.try_into().ok()
     }
 
     /// The threshold that was chosen after the conversion, and how it was.

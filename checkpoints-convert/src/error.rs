@@ -25,6 +25,14 @@ pub enum Error {
         "{folder}: {what}; expected the folder of a record (model.bpk, config.json), as `convert` and `finetune` make it"
     )]
     NoRecord { folder: String, what: &'static str },
+    #[error(
+        "{folder}: the run that trains this model has not ended, so there is no model yet; repeat the run's command to end it, or give {checkpoint}"
+    )]
+    Unfinished {
+        folder: String,
+        /// Its newest.
+        checkpoint: String,
+    },
     #[error("{file}: cannot write the record: {source}")]
     Record {
         file: String,

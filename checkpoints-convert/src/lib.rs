@@ -82,7 +82,7 @@ mod zip_error;
 
 pub use checkpoint::{is_checkpoint, is_hugging_face};
 pub use config::{Error as ConfigError, ModelShape, RecordConfig};
-pub use config_file::{CALIBRATION, ConfigFile, THRESHOLD};
+pub use config_file::{CALIBRATION, ConfigFile, THRESHOLD, TRAINED_POSITIONS};
 pub use content::Content;
 pub use convert::{Conversion, convert};
 pub use counted::{counted, plural};

@@ -2,6 +2,7 @@
 //! names in `model.bpk`, and reads values only on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn_pack::{Bytes, DType, Tensor};
@@ -198,9 +199,16 @@ pub(crate) fn config_of(folder: &Path) -> PathBuf {
 
 /// Returns an error that says what is there instead, if there is no record.
 fn check(folder: &Path, file: &Path) -> Result<(), Error> {
-    let what = if file.exists() {
+    if file.exists() {
         return Ok(());
-    } else if !folder.exists() {
+    }
+    if let Some(checkpoint) = newest_checkpoint(folder) {
+        return Err(Error::Unfinished {
+            folder: folder.display().to_string(),
+            checkpoint: checkpoint.display().to_string(),
+        });
+    }
+    let what = if !folder.exists() {
         "nothing there"
     } else if is_checkpoint(folder) {
         "a checkpoint that was not converted"
@@ -213,6 +221,18 @@ fn check(folder: &Path, file: &Path) -> Result<(), Error> {
         folder: folder.display().to_string(),
         what,
     })
+}
+
+/// The newest checkpoint of the run in a folder.
+fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(run).ok()?.flatten();
+    let checkpoints = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let step: u64 = name.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
+        let path = entry.path();
+        path.join(RECORD_FILE).is_file().then_some((step, path))
+    });
+    checkpoints.max().map(|(_, path)| path)
 }
 
 /// Reads the tensors of a record by path.

@@ -187,12 +187,20 @@ fn parts_of_a_model_and_packed_ones_are_said_to_be_so() {
         let done = checkpoints_convert::export(format, input, &out, &mut |_, _| {});
         done.unwrap_err().to_string()
     };
-    let empty = tempfile::tempdir().unwrap();
+    let [empty, run] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     assert!(export(&folder.path().join("absent")).contains("absent: nothing there"));
     assert!(export(empty.path()).contains("holds no model.bpk"));
     let file = empty.path().join("model.bpk");
     fs::write(&file, "").unwrap();
     assert!(export(&file).contains("model.bpk: a file; expected the folder of a record"));
+    for step in ["checkpoint-9", "checkpoint-11", "checkpoint-12.tmp"] {
+        let step = run.path().join(step);
+        fs::create_dir(&step).unwrap();
+        fs::write(step.join("model.bpk"), "").unwrap();
+    }
+    let message = export(run.path());
+    assert!(message.contains("has not ended"), "{message}");
+    assert!(message.ends_with("checkpoint-11"), "{message}");
     let model = model();
     write_safetensors(model.path(), "model.safetensors", &small());
     assert!(export(model.path()).contains("a checkpoint that was not converted"));

@@ -26,6 +26,7 @@ use crate::{
     config::{
         OptimizerMoments, PretrainConfig, PretrainPreset, Vocabulary, given, hparam::OVERRIDES,
     },
+    counted::grouped,
     kernels::work,
     model::arithmetic::Arithmetic,
     pretrain::{
@@ -132,15 +133,23 @@ pub(super) fn run(
         log::warn!("{warning}");
     }
     let vocab = Vocab::read(&config.vocab_file)?;
+    let checkpoint = checkpoint_of(&config, args.restart);
     let own = match own {
         Some(own) => Some(own),
-        None => of_weights(&config, args.restart)?,
+        None => of_weights(&config, checkpoint.as_deref())?,
     };
     if let Some(own) = &own {
         check_vocabulary(own, &vocab, &config.vocab_file)?;
     }
     let encoder = config.discriminator();
-    vocab.check_size(&config.vocab_file, encoder.vocab_size)?;
+    let is_new = checkpoint.is_none() && config.init_checkpoint.is_none();
+    match is_new && vocab.len() < encoder.vocab_size {
+        true => log::warn!(
+            "{}",
+            too_many_embeddings(encoder.vocab_size, &config.vocab_file, vocab.len())
+        ),
+        false => vocab.check_size(&config.vocab_file, encoder.vocab_size)?,
+    }
     let name = config.vocab_file.display().to_string();
     let masking = Masking::new(config.mask_prob, config.max_seq_length, &vocab, &name)?;
     let batches = match args.replay.as_ref().zip(args.replay_examples.as_ref()) {
@@ -260,6 +269,7 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
                  init_checkpoint=PATH: a released zip or folder, or the folder of another run"
             );
         };
+        check_exists(Path::new(path), &args.data_dir)?;
         let continued = Continued::read(Path::new(path))?;
         given.extend(continued.hparams);
         own = continued.vocabulary;
@@ -276,21 +286,54 @@ fn given_hparams(args: &PretrainArgs) -> anyhow::Result<(Map<String, Value>, Opt
     Ok((given, own))
 }
 
+/// The newest checkpoint, from which a run goes on, or which it evaluates.
+fn checkpoint_of(config: &PretrainConfig, restart: bool) -> Option<PathBuf> {
+    if config.do_train && restart {
+        return None;
+    }
+    let newest = checkpoint::newest(&config.model_dir, &mut |_| ());
+    newest.ok().flatten().map(|(folder, _)| folder)
+}
+
 /// The vocabulary of the weights that the run begins with or evaluates, whose sizes must be the run's; `None` if
 /// they do not tell.
-fn of_weights(config: &PretrainConfig, restart: bool) -> anyhow::Result<Option<Vocabulary>> {
-    let newest = checkpoint::newest(&config.model_dir, &mut |_| ());
-    let newest = newest.ok().flatten().map(|(folder, _)| folder);
-    let weights = match config.do_train {
+fn of_weights(
+    config: &PretrainConfig,
+    checkpoint: Option<&Path>,
+) -> anyhow::Result<Option<Vocabulary>> {
+    let weights = match (config.do_train, checkpoint) {
         // A run that goes on compares its settings itself.
-        true if newest.is_some() && !restart => None,
-        true => config.init_checkpoint.as_ref().map(PathBuf::from),
-        false => newest,
+        (true, Some(_)) => None,
+        (true, None) => config.init_checkpoint.as_deref(),
+        (false, checkpoint) => checkpoint,
     };
-    Ok(match weights {
-        Some(weights) => check_sizes(&weights, config)?,
-        None => None,
-    })
+    let Some(weights) = weights else {
+        return Ok(None);
+    };
+    check_exists(weights, &config.data_dir)?;
+    Ok(check_sizes(weights, config)?)
+}
+
+/// Refuses the name of a model in the data folder in place of its path.
+fn check_exists(path: &Path, data_dir: &Path) -> anyhow::Result<()> {
+    let named = data_dir.join("models").join(path);
+    ensure!(
+        path.exists() || !named.is_dir(),
+        "{}: there is no such file or folder; did you mean {}?",
+        path.display(),
+        named.display()
+    );
+    Ok(())
+}
+
+/// A warning of a new model with embeddings for more tokens than its vocabulary has.
+fn too_many_embeddings(vocab_size: usize, vocab_file: &Path, tokens: usize) -> String {
+    format!(
+        "vocab_size = {vocab_size}, but {} has {}: the other embeddings are never trained; give --set \
+         vocab_size={tokens}",
+        vocab_file.display(),
+        grouped(tokens, "token"),
+    )
 }
 
 /// Warns of an evaluation whose AUC counts padding that no example has.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use checkpoints_convert::printable;
 use clap::Args;
 use serde_json::json;
@@ -27,7 +27,9 @@ use crate::{
     eval::{results::TrialResults, taken::Taken},
     finetune::model_files,
     model::description::describe_record,
+    pretrain::step_log,
     report::{Made, Report, Sections, TrainingCurve},
+    shell::quoted_path,
     step_record,
     tasks::{
         kind::{heads, sections, task},
@@ -80,6 +82,23 @@ impl ReportedRun {
     }
 }
 
+/// Refuses the name of a pre-training run without tasks, from which nothing was fine-tuned by default.
+fn refuse_pretraining(draft: &Draft, output: &Path) -> anyhow::Result<()> {
+    let named = draft.pretrained_model();
+    let is_pretraining = !draft.is_given("task_names")
+        && !draft.model_dir(1).is_dir()
+        && named.join(step_log::FILE).is_file();
+    ensure!(
+        !is_pretraining,
+        "{}: a run of pre-training; for its page give electra report --output {} {}, and for that of a model \
+         fine-tuned from it --set task_names=TASK",
+        named.display(),
+        quoted_path(output),
+        quoted_path(&named),
+    );
+    Ok(())
+}
+
 /// Writes the page of a run and prints its scores, or JSON.
 pub(super) fn run(
     run: &RunArgs,
@@ -90,6 +109,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let progress = global.progress();
     let mut draft = run.draft_of_made(None, &progress)?;
+    refuse_pretraining(&draft, &page.output)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
     let trials = trials_of(&draft, &config, &results)?;

@@ -1,6 +1,6 @@
 //! Which trials of a run this process works on: each has a lock, which one process holds until it ends.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::{Error, Finetune, io, ledger::Ledger};
 use crate::train::{
@@ -78,29 +78,20 @@ impl Finetune<'_> {
         let paths = self.config.paths();
         let path = paths.trials();
         let _turn = self.turn()?;
+        let mut note = |line: String| self.progress.note(&line);
         if self.restart {
             for (trial, lock) in &mut claims.own {
                 lock.leave();
-                move_aside(&paths.model_dir(*trial))?;
+                run_folder::move_aside(&paths.model_dir(*trial), &mut note)?;
             }
             if self.trial.is_none() {
-                move_aside(&path)?;
+                run_folder::move_aside(&path, &mut note)?;
             }
         }
-        let mut note = |line: String| self.progress.note(&line);
         let mut ledger = Ledger::open(path.clone(), &mut note).map_err(io(&path, "reading"))?;
         if let Some(trial) = self.trial.filter(|_| self.restart) {
             ledger.forget(trial).map_err(io(&path, "writing"))?;
         }
         Ok(ledger)
     }
-}
-
-/// Renames `path`, if it exists, to `path.old`, or to the first free name of `path.old2`, …
-fn move_aside(path: &Path) -> Result<(), Error> {
-    if path.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    let aside = run_folder::aside(path, "old");
-    std::fs::rename(path, &aside).map_err(io(path, "moving aside"))
 }

@@ -53,6 +53,7 @@ pub mod tfrecord;
 mod token_block;
 pub mod token_file;
 mod token_writer;
+mod trained_positions;
 pub mod vocabulary;
 
 pub use error::Error;

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use checkpoints_convert::{
-    CONFIG_FILE, Kept, RECORD_FILE, RecordConfig, VOCABULARY_FILE, write_pretraining,
+    CONFIG_FILE, Kept, RECORD_FILE, RecordConfig, TRAINED_POSITIONS, VOCABULARY_FILE,
+    write_pretraining,
 };
 use serde_json::Value;
 
@@ -86,11 +87,17 @@ pub struct Letters {
     pub strip_accents: Option<bool>,
 }
 
-/// Writes `config.json` and `vocab.txt`, which describe a run's checkpoints and its model.
+/// Writes `config.json` and `vocab.txt`, which describe a run's checkpoints and its model;
+/// `trained_positions` are unknown if `None`.
 ///
 /// # Errors
 /// If the vocabulary cannot be read or a file cannot be written.
-pub fn describe(config: &PretrainConfig, letters: Letters, model_dir: &Path) -> Result<(), Error> {
+pub fn describe(
+    config: &PretrainConfig,
+    letters: Letters,
+    trained_positions: Option<usize>,
+    model_dir: &Path,
+) -> Result<(), Error> {
     let path = model_dir.join(CONFIG_FILE);
     let mut described = serde_json::to_value(RecordConfig {
         model: shape(&config.discriminator()),
@@ -100,6 +107,9 @@ pub fn describe(config: &PretrainConfig, letters: Letters, model_dir: &Path) -> 
         heads: Default::default(),
     })
     .unwrap_or_default();
+    if let Some(positions) = trained_positions {
+        described[TRAINED_POSITIONS] = positions.into();
+    }
     described["pretraining"] = Value::from(config.hparams());
     write_json(&path, &described)?;
     let to = model_dir.join(VOCABULARY_FILE);
@@ -119,9 +129,10 @@ pub fn save(
     networks: &Networks,
     config: &PretrainConfig,
     letters: Letters,
+    trained_positions: Option<usize>,
     model_dir: &Path,
 ) -> Result<(), Error> {
-    describe(config, letters, model_dir)?;
+    describe(config, letters, trained_positions, model_dir)?;
     let (mut encoder, mut others) = (Vec::new(), Vec::new());
     for_each_parameter(networks, &[], |parameter| {
         let tensor = stored_tensor(parameter.name, parameter.shape, parameter.value);

@@ -24,6 +24,7 @@ pub(super) use parts::{check_maskable, parts};
 use self::arrivals::{Arrivals, Step};
 use super::{
     batches::Batches,
+    examples::Examples,
     figures::Losses,
     memory_plan::at_once,
     model_files::{self, Letters},
@@ -36,6 +37,7 @@ use super::{
     seen::Seen,
     step::{BegunStep, begin_step},
     step_log::{self, StepLog, StepRecord},
+    trained_positions::trained_positions,
 };
 use crate::{
     config::{LrDecayVariant, PretrainConfig},
@@ -104,21 +106,19 @@ impl Pretraining<'_> {
         self.check_ranks()?;
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;
-        // What differs in a rank is found before anything is moved aside.
-        let agreed = match self.ranks.is_alone() {
-            true => None,
-            false => Some(self.agreed()?),
+        // Before anything is moved aside: the weights can be read, and no rank differs.
+        if self.restart {
+            initial::check_place(self.config)?;
+        }
+        let mut initial = match self.ranks.is_alone() {
+            true => Initial::open(self.config, self.progress)?,
+            false => self.agreed()?,
         };
-        let _lock = place::take(model_dir, self.restart)?;
-        let _held = self.stop.hold();
         let mut note = |line: String| self.progress.note(&line);
+        let _lock = place::take(model_dir, self.restart, &mut note)?;
+        let _held = self.stop.hold();
         run_folder::tidy(model_dir, &mut note)?;
         let device = self.device.clone().autodiff();
-        let scratch = model_dir.join(".electra-generator.bpk");
-        let mut initial = match agreed {
-            Some(agreed) => agreed,
-            None => Initial::open(self.config, &scratch, self.progress)?,
-        };
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
         let hparams = self.identity(config, initial.identity.clone());
@@ -138,8 +138,6 @@ impl Pretraining<'_> {
             self.progress,
         )?;
         drop(initial);
-        // No longer needed; missing if it was never written.
-        let _ = std::fs::remove_file(&scratch);
         adam.begin(&networks, &[]);
         if !self.ranks.is_alone() {
             Begin::of(model_dir, step, loss_scale)?.tell(self.ranks);
@@ -153,7 +151,10 @@ impl Pretraining<'_> {
         let mut arrivals = Arrivals::new(config, scale, log, self.progress);
         self.origin(config, steps).write(model_dir)?;
         // Makes checkpoints usable before the run ends.
-        model_files::describe(config, self.letters, model_dir)?;
+        let examples = self.batches.examples();
+        let longest = examples.map_or(config.max_seq_length, Examples::max_seq_length);
+        let positions = trained_positions(config, longest);
+        model_files::describe(config, self.letters, positions, model_dir)?;
         let mut memory = PeakMemory::new(self.device);
         let mut saver = self.saver(model_dir, &hparams, &networks, &adam, steps);
         if step < steps {
@@ -168,6 +169,11 @@ impl Pretraining<'_> {
         // A finished run needs no more than its model; the other ranks expect that, too.
         if is_stopped && step < steps {
             return Err(Error::Stopped { step, steps });
+        }
+        if step == steps {
+            note(format!(
+                "nothing is left to train, at step {step} of {steps}: the model is written again"
+            ));
         }
         self.progress.begin(step, steps);
         while step < steps {
@@ -227,7 +233,7 @@ impl Pretraining<'_> {
         }
         self.progress.end();
         compare_last_weights(self.ranks, &networks, &[])?;
-        model_files::save(&networks, config, self.letters, model_dir)?;
+        model_files::save(&networks, config, self.letters, positions, model_dir)?;
         Ok(())
     }
 

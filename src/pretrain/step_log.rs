@@ -228,6 +228,7 @@ impl Shown {
             .map(|share| record.model_flops_per_s / share);
         figures.push(match peak {
             Some(peak) => percent_of(rate / peak),
+            None if rate < 1e11 => format!("{:.1} GFLOP/s", rate / 1e9),
             None => format!("{:.3} TFLOP/s", rate / 1e12),
         });
         figures

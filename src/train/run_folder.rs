@@ -78,6 +78,20 @@ pub fn aside(path: &Path, word: &str) -> PathBuf {
         .unwrap_or_else(|| named(1))
 }
 
+/// Moves `path`, if there is anything, [`aside`] and says where it is now.
+///
+/// # Errors
+/// If it cannot be renamed.
+pub fn move_aside(path: &Path, note: &mut dyn FnMut(String)) -> Result<(), Error> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let aside = aside(path, "old");
+    rename(path, &aside).map_err(io("moving aside", path))?;
+    note(format!("{} is now {}", path.display(), aside.display()));
+    Ok(())
+}
+
 /// The meaning of a name in a model folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {

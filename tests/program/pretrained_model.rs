@@ -123,6 +123,41 @@ fn finetune(place: &Place, name: &str) -> Command {
 }
 
 #[test]
+fn text_that_reaches_untrained_positions_is_told() {
+    let place = Place::new();
+    let dry = |place: &Place| succeeds(finetune(place, "m").arg("--dry-run"))[1].clone();
+    // Examples of 64 tokens, text of 32.
+    let mut config = place.json("models/m/config.json");
+    assert_eq!(config["trained_positions"], 64);
+    assert!(!dry(&place).contains("untrained"));
+    config["trained_positions"] = 16.into();
+    fs::write(place.path("models/m/config.json"), config.to_string()).unwrap();
+    let told = dry(&place);
+    assert!(
+        told.contains("4 of 4 features are longer than the 16 tokens of the examples")
+            && told.contains("give --set max_seq_length=16"),
+        "{told}"
+    );
+    // Nor is a run of pre-training reported on as one of fine-tuning.
+    let report = [
+        "report",
+        "--data-dir",
+        ".",
+        "--model-name",
+        "m",
+        "--output",
+        "m.html",
+    ];
+    let refused = place.electra(&report).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        told.contains("give electra report --output m.html ./models/m,"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_pre_trained_model_is_fine_tuned_under_its_name() {
     let place = Place::new();
     let [_, told] = succeeds(&mut finetune(&place, "m"));
@@ -131,6 +166,7 @@ fn a_pre_trained_model_is_fine_tuned_under_its_name() {
         told.contains("parameters: 39 loaded, 2 new, 0 in the checkpoint unused"),
         "{told}"
     );
+    assert!(!told.contains("untrained"), "{told}");
     let config = place.json("models/m/finetuning_models/rte_model_1/config.json");
     let model = &config["model"];
     assert_eq!(

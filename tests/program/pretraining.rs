@@ -131,7 +131,7 @@ fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
         "precision ",
         "recall ",
         " tokens/s",
-        " TFLOP/s",
+        "FLOP/s",
         " left",
     ] {
         assert!(last.contains(figure), "{last}");
@@ -192,7 +192,27 @@ fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
 
     let message = fails(&mut place.pretrain("m", &["learning_rate=0.1"]));
     assert!(message.contains("(learning_rate: "), "{message}");
-    succeeds(place.pretrain("m", &["num_train_steps=2"]).arg("--restart"));
+    let own = "--set init_checkpoint=./models/m/checkpoint-6";
+    assert!(message.trim_end().ends_with(own), "{message}");
+    let output = succeeds(&mut place.pretrain("m", &[]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("at step 6 of 6"), "{said}");
+
+    // Nothing moves for weights that cannot be read.
+    for (weights, expected) in [
+        ("models/none", "no such file or folder"),
+        ("m", "did you mean ./models/m?"),
+        ("models/m", "expected initial weights outside ./models/m"),
+    ] {
+        let weights = format!("init_checkpoint={weights}");
+        let message = fails(place.pretrain("m", &[&weights]).arg("--restart"));
+        assert!(message.contains(expected), "{message}");
+        assert!(place.path("models/m/model.bpk").is_file());
+        assert!(!place.path("models/m.old").exists());
+    }
+    let output = succeeds(place.pretrain("m", &["num_train_steps=2"]).arg("--restart"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("./models/m is now ./models/m.old"), "{said}");
     assert!(place.path("models/m.old/model.bpk").is_file());
 
     let evaluate = [

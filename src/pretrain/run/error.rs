@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Parameters(#[from] parameters::Error),
     #[error(transparent)]
-    Checkpoint(#[from] checkpoint::Error),
+    Checkpoint(checkpoint::Error),
     #[error(transparent)]
     DiskSpace(#[from] disk_space::Error),
     #[error(transparent)]
@@ -47,6 +47,16 @@ pub enum Error {
          model_dir, or give --restart to move the folder aside"
     )]
     ForeignModel { model_dir: PathBuf, file: String },
+    #[error(
+        "{path}: expected initial weights outside {model_dir}, which --restart moves aside; choose another \
+         --model-name, or move the folder and give its new place as init_checkpoint"
+    )]
+    OwnWeights { path: PathBuf, model_dir: PathBuf },
+    #[error(
+        "{path} was made with other hyper-parameters ({keys}); use those again, give --restart to train \
+         again, or start another --model-name from its weights with --set init_checkpoint={path}"
+    )]
+    OtherRun { path: PathBuf, keys: String },
     #[error(
         "{model_dir}: expected a pre-trained model to evaluate, found no checkpoint; train first, with \
          do_train=true"
@@ -101,6 +111,15 @@ impl Error {
     /// Whether the user stopped the run, which is not a failure.
     pub fn was_stopped(&self) -> bool {
         matches!(self, Self::Stopped { .. } | Self::StoppedBefore)
+    }
+}
+
+impl From<checkpoint::Error> for Error {
+    fn from(error: checkpoint::Error) -> Self {
+        match error {
+            checkpoint::Error::OtherRun { path, keys } => Self::OtherRun { path, keys },
+            error => Self::Checkpoint(error),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ impl Pretraining<'_> {
     /// # Errors
     /// If they cannot be read, or something is different in some rank.
     pub(super) fn agreed(&self) -> Result<Initial, Error> {
-        let initial = Initial::open_apart(self.config, self.progress)?;
+        let initial = Initial::open(self.config, self.progress)?;
         let hparams = self.identity(self.config, initial.identity.clone());
         agree_on(self.ranks, &self.compared(&hparams)?)?;
         Ok(initial)

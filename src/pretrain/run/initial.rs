@@ -21,36 +21,38 @@ pub(super) struct Initial {
 }
 
 impl Initial {
-    /// Opens them; a generator that has to be converted is written to `scratch`.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn open(
-        config: &PretrainConfig,
-        scratch: &Path,
-        progress: &Progress,
-    ) -> Result<Self, Error> {
-        let Some(path) = &config.init_checkpoint else {
-            return Ok(Self::default());
-        };
-        let stored = model_files::open(path, scratch, progress)?;
-        Ok(Self {
-            identity: Some(stored.identity()?),
-            stored: Some(stored),
-            _folder: None,
-        })
-    }
-
-    /// The same, with a folder of its own for the converted generator.
+    /// Opens them. A generator that has to be converted is kept in a temporary folder until this is dropped.
     ///
     /// # Errors
     /// If they cannot be read, or the folder cannot be made.
-    pub fn open_apart(config: &PretrainConfig, progress: &Progress) -> Result<Self, Error> {
+    pub fn open(config: &PretrainConfig, progress: &Progress) -> Result<Self, Error> {
+        let Some(path) = &config.init_checkpoint else {
+            return Ok(Self::default());
+        };
         let folder = tempfile::tempdir().map_err(io_of(std::env::temp_dir(), "writing"))?;
-        let initial = Self::open(config, &folder.path().join("generator.bpk"), progress)?;
+        let stored = model_files::open(path, &folder.path().join("generator.bpk"), progress)?;
         Ok(Self {
+            identity: Some(stored.identity()?),
+            stored: Some(stored),
             _folder: Some(folder),
-            ..initial
         })
+    }
+}
+
+/// Refuses weights in the folder that starting over moves aside.
+///
+/// # Errors
+/// If `init_checkpoint` is the run's own folder or lies in it.
+pub(super) fn check_place(config: &PretrainConfig) -> Result<(), Error> {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    let Some(path) = config.init_checkpoint.as_deref() else {
+        return Ok(());
+    };
+    match (canonical(path), canonical(&config.model_dir)) {
+        (Some(weights), Some(own)) if weights.starts_with(&own) => Err(Error::OwnWeights {
+            path: path.into(),
+            model_dir: config.model_dir.clone(),
+        }),
+        _ => Ok(()),
     }
 }

@@ -8,19 +8,22 @@ use crate::{
     train::{run_folder, run_lock::RunLock},
 };
 
-/// Locks the model's folder; `restart` first moves an earlier one aside.
+/// Locks the model's folder; `restart` first moves an earlier one aside and tells `note` where it is.
 ///
 /// # Errors
 /// If another process holds it, it contains a foreign model, or it cannot be created.
-pub fn take(model_dir: &Path, restart: bool) -> Result<RunLock, Error> {
+pub fn take(
+    model_dir: &Path,
+    restart: bool,
+    note: &mut dyn FnMut(String),
+) -> Result<RunLock, Error> {
     if let Some(parent) = model_dir.parent() {
         std::fs::create_dir_all(parent).map_err(io_of(parent, "creating"))?;
     }
     let mut lock = RunLock::take(model_dir)?;
     if restart && model_dir.is_dir() {
         lock.leave();
-        let aside = run_folder::aside(model_dir, "old");
-        std::fs::rename(model_dir, &aside).map_err(io_of(model_dir, "moving aside"))?;
+        run_folder::move_aside(model_dir, note)?;
     }
     lock.enter()?;
     let began = model_dir.join(step_log::FILE).is_file();
