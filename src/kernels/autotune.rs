@@ -160,18 +160,17 @@ impl AutotuneCache {
             matmul::autotune::choose(device, adapter, &mut attempts, operand, dense)?;
         if operand == Element::F16 {
             choice.conversion = Some(HalfConversion::of(device).map_err(|e| e.to_string())?);
-            let (tokens, heads) = (shape.tokens, shape.heads);
-            let (configs, tried) = attention::autotune::choose(
-                device,
-                adapter,
-                &mut attempts,
-                tokens,
-                heads,
-                shape.hidden,
-            )?;
-            choice.attention = configs;
-            choice.timings.extend(tried);
         }
+        let (configs, tried) = attention::autotune::choose(
+            device,
+            adapter,
+            &mut attempts,
+            operand,
+            shape.tokens,
+            [shape.heads, shape.hidden],
+        )?;
+        choice.attention = configs;
+        choice.timings.extend(tried);
         choice.left_out = attempts.finish()?;
         choice.bound_work(device, adapter);
         Ok(choice)

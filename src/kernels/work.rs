@@ -1,10 +1,10 @@
 //! Limits how much work is submitted to a device at once.
 //!
 //! A driver kills work that takes longer than a few seconds (Windows after two, AMD's on Linux
-//! after a few), and the run with it. The runtime submits every 32 launches, whatever they compute,
-//! which takes longer for a large model on a small GPU. So code that launches a matmul announces
-//! its cost here, and pending work is submitted before it exceeds a tenth of a second, at the rate
-//! measured by autotuning. Nothing waits for it: the device merely gets its work in smaller pieces.
+//! after a few), and the run with it. The runtime submits every 60 launches, whatever they compute,
+//! which takes longer for a large model on a small GPU. So code that launches a matmul or attention
+//! announces its cost here, and pending work is submitted before it exceeds a tenth of a second, at
+//! the rate measured by autotuning; a single launch may take longer. Nothing waits for it: the device merely gets its work in smaller pieces.
 //!
 //! A single launch cannot be divided here; computing a batch in parts ([`most_tokens`]) makes its
 //! launches smaller.
@@ -42,6 +42,13 @@ pub fn launching(client: &Client, flops: f64) {
     if with_load(client, |load| load.add(flops)) {
         // The next read reports any error.
         let _ = client.flush();
+    }
+}
+
+/// The same before a launch of Burn's own on the device; a CPU has nothing to submit.
+pub fn launching_on(device: &Device, flops: f64) {
+    if let Some(client) = client(device) {
+        launching(&client, flops);
     }
 }
 

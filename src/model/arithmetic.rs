@@ -38,8 +38,9 @@ pub struct Arithmetic {
 
 impl Arithmetic {
     /// Resolves `precision` on a device for this encoder. `auto` means f16 on a hardware GPU that
-    /// supports it and f32 otherwise: a CPU or a software adapter gains nothing from f16. bf16 is
-    /// for CPUs that multiply it faster than f32.
+    /// supports it and f32 otherwise: a CPU or a software adapter gains nothing from f16, and one
+    /// whose f16 does not overflow to infinity would train wrongly. bf16 is for CPUs that multiply it
+    /// faster than f32.
     ///
     /// On a GPU this autotunes the kernels at the encoder's shape, on at most `tokens` rows, unless
     /// `cache` has the result.
@@ -80,16 +81,32 @@ impl Arithmetic {
                 inner: encoder.intermediate_size,
                 heads: encoder.num_attention_heads,
             };
-            let choice = cache
-                .choose(&chosen.device, adapter, layers, shape)
-                .map_err(|error| error.on(&chosen.name))?;
-            if let Some(fault) = choice.conversion.and_then(HalfConversion::fault) {
-                log::warn!("{}: {fault}", chosen.name);
+            let choose = |layers| {
+                cache
+                    .choose(&chosen.device, adapter, layers, shape)
+                    .map_err(|error| error.on(&chosen.name))
+            };
+            let mut choice = choose(layers)?;
+            match choice.conversion {
+                Some(conversion) if is_unfit(precision, conversion) => {
+                    log::warn!(
+                        "{}: f32 to f16 does not overflow to infinity, which training in f16 relies on: \
+                         the layers are computed in f32",
+                        chosen.name
+                    );
+                    arithmetic.layers = Element::F32;
+                    choice = choose(Element::F32)?;
+                }
+                conversion => {
+                    if let Some(fault) = conversion.and_then(HalfConversion::fault) {
+                        log::warn!("{}: {fault}", chosen.name);
+                    }
+                }
             }
             for timing in &choice.timings {
                 log::info!("{timing}");
             }
-            match layers {
+            match arithmetic.layers {
                 Element::F32 => arithmetic.full = choice.tilings,
                 Element::F16 => arithmetic.half = choice.tilings,
             }
@@ -152,6 +169,11 @@ impl Arithmetic {
     }
 }
 
+/// Returns whether a device that was to use f16 unasked should not: overflows would stay unseen.
+fn is_unfit(precision: Precision, conversion: HalfConversion) -> bool {
+    precision == Precision::Auto && !conversion.overflows
+}
+
 /// Returns the instructions that multiply bf16 on the device.
 fn bf16_of(chosen: &Chosen) -> Result<Instructions, device::Error> {
     let missing = match (&chosen.adapter, chosen.f16) {
@@ -167,4 +189,20 @@ fn bf16_of(chosen: &Chosen) -> Result<Instructions, device::Error> {
         name: chosen.name.clone(),
         reason: missing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f16_without_infinity_is_used_only_on_request() {
+        let conversion = |overflows| HalfConversion {
+            rounds: true,
+            overflows,
+        };
+        assert!(is_unfit(Precision::Auto, conversion(false)));
+        assert!(!is_unfit(Precision::F16, conversion(false)));
+        assert!(!is_unfit(Precision::Auto, conversion(true)));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -40,6 +40,12 @@ pub(super) fn forget(folder: &Path) -> io::Result<()> {
 
 /// Counts what dead processes were trying, logs each once, and returns all deaths.
 pub(super) fn take_stock(folder: &Path) -> Deaths {
+    // Processes that start together take stock in turn, or one would miss a death that another has
+    // taken from its journal and not yet written down. Windows cannot open a folder.
+    let turn = File::open(folder);
+    if let Ok(turn) = &turn {
+        let _ = turn.lock();
+    }
     let mut deaths = read(folder);
     let mut found = false;
     for (path, mut file) in journals(folder) {

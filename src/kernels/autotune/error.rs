@@ -8,6 +8,8 @@ pub enum Error {
     Stopped,
     #[error("{0}")]
     Device(String),
+    #[error("no kernel variant computes {0} correctly")]
+    AllWrong(String),
 }
 
 impl Error {
@@ -15,9 +17,9 @@ impl Error {
     pub fn on(self, name: &str) -> device::Error {
         match self {
             Self::Stopped => device::Error::Stopped,
-            Self::Device(reason) => device::Error::Products {
+            Self::Device(_) | Self::AllWrong(_) => device::Error::Products {
                 name: name.to_owned(),
-                reason,
+                reason: self.to_string(),
             },
         }
     }

@@ -125,6 +125,15 @@ impl Samples {
     }
 }
 
+/// A launch that a configuration must also compute correctly: with another epilogue, for several products or
+/// without a mask, which are shaders of their own.
+pub(in crate::kernels) struct Form<'a, F> {
+    pub name: &'static str,
+    /// Expected values of each result.
+    pub expected: Vec<Samples>,
+    pub run: Box<dyn Fn(F) -> Vec<Tensor<2>> + 'a>,
+}
+
 /// One operation whose configurations are compared.
 pub(in crate::kernels) struct Comparison<'a> {
     pub device: &'a Device,
@@ -141,72 +150,67 @@ pub(in crate::kernels) struct Comparison<'a> {
     pub tolerance: f64,
 }
 
+/// A configuration on trial.
+struct Tried<F> {
+    config: F,
+    name: String,
+    /// Whether every device runs it, so that nothing would replace it after a crash.
+    is_fallback: bool,
+}
+
 impl Comparison<'_> {
     /// Runs each configuration, checks its results against sums in f64, and returns the fastest
-    /// that is correct in every run, with all timings, fastest first. The first configuration is
-    /// the fallback that every device runs; it is returned if none is correct.
+    /// that is correct in every run and in all `forms`, with all timings, fastest first. The first
+    /// configuration is the fallback that every device runs: it is not left out after a crash.
     ///
     /// # Errors
-    /// If the device is lost or the user asks to stop.
+    /// If none is correct, the device is lost or the user asks to stop.
     pub fn fastest<F: Copy>(
         &self,
         attempts: &mut Attempts,
         configs: &[F],
         name: impl Fn(F) -> String,
         run: impl Fn(F) -> Vec<Tensor<2>>,
+        forms: &[Form<F>],
     ) -> Result<(F, Vec<Timing>), Error> {
-        let (&first, _) = configs
-            .split_first()
-            .ok_or_else(|| "no kernel variant to try".to_owned())?;
         let mut tried = Vec::with_capacity(configs.len());
         let mut shortest = Duration::MAX;
         for (place, &config) in configs.iter().enumerate() {
-            let form = format!("{}, {}", self.kind, name(config));
-            if place > 0 && !attempts.begin(&form)? {
-                tried.push((config, Err("crashed".to_owned())));
-                continue;
-            }
-            let time = match failure::caught(|| self.time(|| run(config), shortest)) {
-                Ok(time) => time,
-                Err(device::Error::Failed { reason }) => Err(reason),
-                Err(other) => Err(other.to_string()),
+            let config = Tried {
+                config,
+                name: name(config),
+                is_fallback: place == 0,
             };
-            let time = match time {
-                Err(reason) => {
-                    // The driver rejected the shader. If the device itself is lost, synchronising
-                    // fails too.
-                    self.synchronise()?;
-                    log::warn!("{form}: {reason}");
-                    Err("failed".to_owned())
-                }
-                Ok(None) => Err("wrong results".to_owned()),
-                Ok(Some(time)) => {
-                    shortest = shortest.min(time);
-                    Ok(time)
-                }
-            };
-            if place > 0 {
-                attempts.end();
-            }
+            let time = self.attempt(attempts, &config, "", || {
+                self.time(|| run(config.config), shortest)
+            })?;
+            shortest = shortest.min(time.clone().unwrap_or(Duration::MAX));
             tried.push((config, time));
         }
         if self.settles && shortest < FAST {
-            self.time_at_work(&mut tried, &run)?;
+            self.time_at_work(attempts, &mut tried, &run)?;
         }
-        tried.sort_by_key(|(_, time)| time.clone().unwrap_or(Duration::MAX));
-        let fastest = match &tried[0] {
-            (config, Ok(_)) => *config,
-            (_, Err(_)) => {
-                log::warn!(
-                    "{}: no kernel variant computes it correctly on this device",
-                    self.operation
-                );
-                first
+        let by_time =
+            |(_, time): &(_, Result<Duration, String>)| time.clone().unwrap_or(Duration::MAX);
+        tried.sort_by_key(by_time);
+        let mut fastest = None;
+        for (config, time) in &mut tried {
+            if time.is_err() {
+                break;
             }
-        };
+            match self.first_wrong(attempts, config, forms)? {
+                None => {
+                    fastest = Some(config.config);
+                    break;
+                }
+                Some(reason) => *time = Err(reason),
+            }
+        }
+        let fastest = fastest.ok_or_else(|| Error::AllWrong(self.operation.clone()))?;
+        tried.sort_by_key(by_time);
         let timings = tried.into_iter().map(|(config, time)| Timing {
             operation: self.operation.clone(),
-            config: name(config),
+            config: config.name,
             flops: time
                 .as_ref()
                 .ok()
@@ -214,6 +218,74 @@ impl Comparison<'_> {
             left_out: time.err().unwrap_or_default(),
         });
         Ok((fastest, timings.collect()))
+    }
+
+    /// Runs part of a configuration's trial, recorded while it lasts; returns why it failed, or that
+    /// it gave wrong results if there are none.
+    ///
+    /// # Errors
+    /// If the device is lost or the user asks to stop.
+    fn attempt<F, T>(
+        &self,
+        attempts: &mut Attempts,
+        config: &Tried<F>,
+        part: &str,
+        run: impl FnOnce() -> Result<Option<T>, String>,
+    ) -> Result<Result<T, String>, Error> {
+        let form = format!("{}, {}{part}", self.kind, config.name);
+        if !config.is_fallback && !attempts.begin(&form)? {
+            return Ok(Err("crashed".to_owned()));
+        }
+        let result = match failure::caught(run) {
+            Ok(result) => result,
+            Err(device::Error::Failed { reason }) => Err(reason),
+            Err(other) => Err(other.to_string()),
+        };
+        let result = match result {
+            Err(reason) => {
+                // The driver rejected the shader. If the device itself is lost, synchronising
+                // fails too.
+                self.synchronise()?;
+                log::warn!("{form}: {reason}");
+                Err("failed".to_owned())
+            }
+            Ok(None) => Err("wrong results".to_owned()),
+            Ok(Some(result)) => Ok(result),
+        };
+        if !config.is_fallback {
+            attempts.end();
+        }
+        Ok(result)
+    }
+
+    /// Computes each form once, and says which one fails, if any does.
+    fn first_wrong<F: Copy>(
+        &self,
+        attempts: &mut Attempts,
+        config: &Tried<F>,
+        forms: &[Form<F>],
+    ) -> Result<Option<String>, Error> {
+        for form in forms {
+            let part = format!(", {}", form.name);
+            let checked = self.attempt(attempts, config, &part, || {
+                let results = (form.run)(config.config);
+                self.agree(&results, &form.expected)
+            })?;
+            if let Err(reason) = checked {
+                return Ok(Some(format!("{}: {reason}", form.name)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether the results have the expected values; `None` if not.
+    fn agree(&self, results: &[Tensor<2>], expected: &[Samples]) -> Result<Option<()>, String> {
+        for (result, expected) in results.iter().zip(expected) {
+            if !expected.agree(result.clone(), self.tolerance)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
     }
 
     /// Returns the time per run, or `None` if any run gives wrong results.
@@ -224,10 +296,8 @@ impl Comparison<'_> {
     ) -> Result<Option<Duration>, String> {
         // This run also compiles the kernel.
         let results = run();
-        for (result, expected) in results.iter().zip(&self.expected) {
-            if !expected.agree(result.clone(), self.tolerance)? {
-                return Ok(None);
-            }
+        if self.agree(&results, &self.expected)?.is_none() {
+            return Ok(None);
         }
         let mut shortest = self.launch(1, &run)?;
         let launches = (WAIT.div_duration_f64(shortest) as u32).clamp(1, LAUNCHES);
@@ -263,34 +333,43 @@ impl Comparison<'_> {
     /// Times the correct configurations again, in turn and without pause: a GPU's clocks drop while
     /// a kernel is compiled and only rise after some time under load, on some cards by a factor of
     /// five.
+    ///
+    /// # Errors
+    /// If the device is lost or the user asks to stop.
     fn time_at_work<F: Copy>(
         &self,
-        tried: &mut [(F, Result<Duration, String>)],
+        attempts: &mut Attempts,
+        tried: &mut [(Tried<F>, Result<Duration, String>)],
         run: impl Fn(F) -> Vec<Tensor<2>>,
-    ) -> Result<(), String> {
-        let mut right: Vec<(F, &mut Duration, u32)> = tried
+    ) -> Result<(), Error> {
+        // What is timed, and how many launches at a time.
+        let mut right: Vec<_> = tried
             .iter_mut()
             .filter_map(|(config, time)| {
-                let time = time.as_mut().ok()?;
-                let launches = (5 * WAIT).div_duration_f64(*time) as u32;
-                *time = Duration::MAX;
-                Some((*config, time, launches.clamp(1, LAUNCHES)))
+                let launches = (5 * WAIT).div_duration_f64(time.clone().ok()?) as u32;
+                *time = Ok(Duration::MAX);
+                Some((&*config, time, launches.clamp(1, LAUNCHES)))
             })
             .collect();
-        let Some(&(first, _, launches)) = right.first() else {
-            return Ok(());
+        let mut launch = |config: &Tried<F>, launches| {
+            self.attempt(attempts, config, "", || {
+                Ok(Some(self.launch(launches, || run(config.config))?))
+            })
         };
         let began = Instant::now();
-        while began.elapsed() < WARM {
-            self.launch(launches, || run(first))?;
+        while let Some((first, _, launches)) = right.first()
+            && began.elapsed() < WARM
+        {
+            // An error shows again below.
+            let _ = launch(first, *launches)?;
         }
         let mut best = Duration::MAX;
         for _ in 0..RUNS {
             for (config, shortest, launches) in &mut right {
-                if **shortest == Duration::MAX || **shortest <= best.saturating_mul(SLOW) {
-                    let time = self.launch(*launches, || run(*config))?;
-                    **shortest = time.min(**shortest);
-                    best = best.min(time);
+                let Ok(least) = **shortest else { continue };
+                if least == Duration::MAX || least <= best.saturating_mul(SLOW) {
+                    **shortest = launch(config, *launches)?.map(|time| time.min(least));
+                    best = best.min((**shortest).clone().unwrap_or(best));
                 }
             }
         }
@@ -360,6 +439,7 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(wait));
                     vec![Tensor::from_floats([[1.0 + error, -2.0]], &device)]
                 },
+                &[],
             )
             .unwrap();
         assert_eq!(fastest.0, 5);
@@ -393,14 +473,60 @@ mod tests {
         let mut left_out = |off| {
             runs.set(0);
             let name = |off: f32| off.to_string();
-            let (_, timings) = comparison(&device)
-                .fastest(&mut attempts, &[off], name, run)
-                .unwrap();
-            timings[0].left_out.clone()
+            let tried = comparison(&device).fastest(&mut attempts, &[off], name, run, &[]);
+            tried.err()
         };
-        assert_eq!(left_out(0.0), "");
-        assert_eq!(left_out(1e-3), "wrong results");
-        assert_eq!(left_out(f32::NAN), "wrong results");
+        assert_eq!(left_out(0.0), None);
+        let all_wrong = Error::AllWrong("sum".to_owned());
+        assert_eq!(left_out(1e-3).as_ref(), Some(&all_wrong));
+        assert_eq!(left_out(f32::NAN), Some(all_wrong));
+    }
+
+    #[test]
+    fn the_fastest_is_passed_over_if_another_of_its_launches_is_wrong() {
+        let device = Device::flex();
+        let tensor = |first: f32| vec![Tensor::from_floats([[first, -2.0]], &device)];
+        let expected = || vec![Samples::of([1, 2], |_, column| [1.0, -2.0][column])];
+        let checked = Cell::new(0);
+        let forms = [
+            Form {
+                name: "beside",
+                expected: expected(),
+                run: Box::new(|_| tensor(1.0)),
+            },
+            Form {
+                name: "added",
+                expected: expected(),
+                run: Box::new(|wait: u64| {
+                    checked.set(checked.get() + 1);
+                    match wait {
+                        1 => tensor(1.1),
+                        2 => panic!("wgpu error: refused by the driver"),
+                        _ => tensor(1.0),
+                    }
+                }),
+            },
+        ];
+        let run = |wait: u64| {
+            std::thread::sleep(Duration::from_millis(200 * wait));
+            tensor(1.0)
+        };
+        let mut attempts = Attempts::on("cpu".into(), None);
+        let name = |wait: u64| wait.to_string();
+        let (fastest, timings) = comparison(&device)
+            .fastest(&mut attempts, &[4, 3, 2, 1], name, run, &forms)
+            .unwrap();
+        assert_eq!((fastest, checked.get()), (3, 3));
+        let told: Vec<(&str, &str)> = timings
+            .iter()
+            .map(|timing| (timing.config.as_str(), timing.left_out.as_str()))
+            .collect();
+        assert_eq!(told[..2], [("3", ""), ("4", "")]);
+        assert!(told.contains(&("1", "added: wrong results")), "{told:?}");
+        assert!(told.contains(&("2", "added: failed")), "{told:?}");
+        // Nothing is left if the fallback's are wrong, too.
+        let wrong = comparison(&device).fastest(&mut attempts, &[1], name, run, &forms);
+        assert_eq!(wrong.err(), Some(Error::AllWrong("sum".to_owned())));
     }
 
     #[test]

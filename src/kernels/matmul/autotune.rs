@@ -2,9 +2,10 @@
 //!
 //! Drivers differ more than data sheets say, so nothing is assumed. Each tiling that the device
 //! offers computes dense layers and their two gradients at the model's own shapes; a tiling that
-//! disagrees with sums in f64 is left out, and the fastest of the others is chosen, separately for
-//! each matmul.
+//! disagrees with sums in f64 is left out. The fastest of the others is chosen, separately for each
+//! matmul, if it also computes every other launch of a layer correctly.
 
+mod forms;
 mod operands;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use burn::tensor::Device;
 
-use self::operands::Operands;
+use self::{forms::Forms, operands::Operands};
 use super::{
     MatmulTilings, TilingsBySize,
     config::{MatmulTiling, Orientation},
@@ -39,6 +40,9 @@ pub(in crate::kernels) const ROWS: usize = 8_187;
 
 /// Fewest rows; also used on a software adapter, which is slow and has few cores to fill.
 const FEW_ROWS: usize = 123;
+
+/// Most rows of the launches that are only checked: several blocks of every tiling, the last one incomplete.
+const CHECKED_ROWS: usize = 523;
 
 /// Longest that one matmul of [`ROWS`] may take; a slower device gets fewer rows.
 const LONGEST: Duration = Duration::from_millis(50);
@@ -232,7 +236,13 @@ fn fastest(
     tilings: &[Option<MatmulTiling>],
 ) -> Result<(Option<MatmulTiling>, Vec<Timing>), Error> {
     let operands = Operands::new(device, operand, orientation, shape);
-    let [_, input, output] = shape;
+    let [rows, input, output] = shape;
+    let forms = Forms::new(
+        device,
+        operand,
+        orientation,
+        [rows.min(CHECKED_ROWS), input, output],
+    );
     // Without an operand whose lines lie across the depth, there is nothing to transpose.
     let turns = orientation != Orientation::RightTransposed;
     let tilings: Vec<_> = tilings
@@ -254,5 +264,5 @@ fn fastest(
         },
     };
     let run = |tiling| operands.run(tiling);
-    comparison.fastest(attempts, &tilings, MatmulTiling::name, run)
+    comparison.fastest(attempts, &tilings, MatmulTiling::name, run, &forms.all())
 }

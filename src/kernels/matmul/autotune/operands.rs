@@ -20,16 +20,16 @@ use crate::kernels::{
 };
 
 /// A matrix held on the host and on the device, with identical values.
-struct Matrix {
+pub(super) struct Matrix {
     columns: usize,
     values: Vec<f32>,
-    tensor: Tensor<2>,
+    pub tensor: Tensor<2>,
 }
 
 impl Matrix {
     /// Draws uniformly from −1 to 1, in steps that the format represents exactly, so that
     /// conversion on the device cannot round wrongly.
-    fn random(
+    pub fn random(
         random: &mut ChaCha8Rng,
         device: &Device,
         operand: Element,
@@ -56,7 +56,7 @@ impl Matrix {
         }
     }
 
-    fn at(&self, row: usize, column: usize) -> f64 {
+    pub fn at(&self, row: usize, column: usize) -> f64 {
         f64::from(self.values[row * self.columns + column])
     }
 }
@@ -155,10 +155,6 @@ impl Operands {
             }
         };
         let inner = |i: usize, j: usize| product(i, j) + bias.at(0, j);
-        // f32 precision, far within the tolerance.
-        let distribution = |value: f64| f64::from(distribution(value as f32));
-        let slope = |value: f64| distribution(value) + value * f64::from(density(value as f32));
-        let gelu = |value: f64| value * distribution(value);
         let whole = [rows, output];
         match (self.orientation, self.is_wide()) {
             (Orientation::Plain, true) => vec![
@@ -180,4 +176,15 @@ impl Operands {
             ],
         }
     }
+}
+
+/// GELU in f32's precision, far within the tolerance.
+pub(super) fn gelu(value: f64) -> f64 {
+    value * f64::from(distribution(value as f32))
+}
+
+/// Its slope.
+pub(super) fn slope(value: f64) -> f64 {
+    let (at, density) = (distribution(value as f32), density(value as f32));
+    f64::from(at) + value * f64::from(density)
 }
