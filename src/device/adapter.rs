@@ -268,6 +268,7 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
             Api::Metal => metal_subgroup(&info.name, sizes),
             _ => sizes,
         });
+    let has_matrices = api != Api::Metal || is_apples(&info.name);
     let format = |scalar| format!("{scalar:?}").to_ascii_lowercase();
     AdapterInfo {
         index: 0,
@@ -284,7 +285,7 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
         max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         precisions,
         subgroup,
-        cooperative_matrices: if cooperative {
+        cooperative_matrices: if cooperative && has_matrices {
             let products = adapter.cooperative_matrix_properties();
             products
                 .into_iter()
@@ -308,10 +309,16 @@ fn describe(adapter: &wgpu::Adapter, api: Api) -> AdapterInfo {
 /// Returns the subgroup sizes of a GPU on Metal. wgpu reports only the range 4 to 64; Apple's own
 /// GPUs use 32.
 fn metal_subgroup(name: &str, sizes: (u32, u32)) -> (u32, u32) {
-    match name.starts_with("Apple") {
+    match is_apples(name) {
         true => (32, 32),
         false => sizes,
     }
+}
+
+/// Returns whether a GPU on Metal is Apple's own. Only these have cooperative matrices, though wgpu also reports
+/// them for AMD's and Intel's GPUs of older Macs.
+fn is_apples(name: &str) -> bool {
+    name.starts_with("Apple")
 }
 
 #[cfg(test)]

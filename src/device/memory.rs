@@ -73,12 +73,24 @@ pub fn system_memory() -> Option<u64> {
     if cfg!(target_os = "macos") {
         return sysctl("hw.memsize")?.trim().parse().ok();
     }
+    if cfg!(windows) {
+        let query = "(Get-CimInstance Win32_ComputerSystem).TotalPhysicalMemory";
+        return printed("powershell", &["-NoProfile", "-Command", query])?
+            .trim()
+            .parse()
+            .ok();
+    }
     total_memory(&std::fs::read_to_string("/proc/meminfo").ok()?)
 }
 
 /// Queries a macOS system value.
 pub(super) fn sysctl(name: &str) -> Option<String> {
-    let output = Command::new("sysctl").args(["-n", name]).output().ok()?;
+    printed("sysctl", &["-n", name])
+}
+
+/// Returns what a system's command prints, if the system has it.
+fn printed(command: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(command).args(arguments).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

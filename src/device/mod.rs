@@ -46,7 +46,7 @@ pub enum Error {
     #[error("{name} does not compute with bf16: {reason}")]
     NoBf16 { name: String, reason: String },
     #[error(
-        "{name}: trying matmul kernels failed: {reason}; check its driver, or give --device cpu"
+        "{name}: trying kernels failed: {reason}; update its driver, or give --precision f32 or --device cpu"
     )]
     Products { name: String, reason: String },
     #[error("stopped while kernels were being tried")]

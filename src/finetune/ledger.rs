@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    durable_file::write_whole,
+    durable_file::{rename, write_whole},
     eval::results::TrialResults,
     train::{
         checksum::Checksum,
@@ -119,7 +119,7 @@ impl Ledger {
             path.display(),
             aside.display()
         ));
-        fs::rename(&path, &aside)?;
+        rename(&path, &aside)?;
         Ok(Self {
             path,
             ..Self::default()

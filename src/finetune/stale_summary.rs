@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use super::{Error, io};
-use crate::{config::Config, eval::results::TrialResults, train::run_folder::aside};
+use crate::{
+    config::Config, durable_file::rename, eval::results::TrialResults, train::run_folder::aside,
+};
 
 /// Removes the summary of an earlier run before its results are replaced by those of `trials`. A run of
 /// several trials, which will write its own, deletes it; any other moves it aside.
@@ -26,7 +28,7 @@ pub(super) fn leave(config: &Config, trials: &[TrialResults]) -> Result<(), Erro
 
 fn move_aside(path: &Path) -> Result<(), Error> {
     let aside = aside(path, "old");
-    fs::rename(path, &aside).map_err(io(path, "moving aside"))?;
+    rename(path, &aside).map_err(io(path, "moving aside"))?;
     log::warn!(
         "{}: summarises results other than this run's; kept as {}",
         path.display(),

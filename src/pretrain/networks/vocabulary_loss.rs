@@ -11,7 +11,10 @@ use burn::{
     tensor::{Device, Int, TensorData},
 };
 
-use crate::kernels::lookup::{Ids, add_by_id};
+use crate::kernels::{
+    lookup::{Ids, add_by_id},
+    work,
+};
 
 /// Maximum number of scores held at once: 64 MB.
 const AT_ONCE: usize = 1 << 24;
@@ -96,7 +99,11 @@ impl Vocabulary {
         assert_eq!(count, targets.len());
         let [vocab, _] = self.table.dims();
         let device = rows.device();
-        let block = (AT_ONCE / vocab).max(1);
+        let in_time = work::most_tokens(&device, [width, vocab]).unwrap_or(usize::MAX);
+        let block = (AT_ONCE / vocab).min(in_time).max(1);
+        // A product of a block with the table, or with its scores.
+        let launching =
+            |rows: usize| work::launching_on(&device, 2.0 * (rows * width * vocab) as f64);
         let (mut losses, mut log_sums) = (Vec::new(), Vec::new());
         let (mut best, mut drawn) = (Vec::new(), Vec::new());
         let mut row_gradients = Vec::new();
@@ -111,6 +118,7 @@ impl Vocabulary {
             let right = &targets[first..end];
             let ids = int_tensor(right, &device);
             let index: Tensor<2, Int> = ids.clone().unsqueeze_dim(1);
+            launching(end - first);
             let scores = x.clone().matmul(self.table.clone().transpose());
             let scores = scores + self.bias.clone().unsqueeze_dim(0);
             let greatest = scores.clone().max_dim(1);
@@ -132,8 +140,10 @@ impl Vocabulary {
             let weights = Tensor::<2>::from_data(weights, &device);
             let slopes = shares * (weights.clone() / total);
             let targets = self.table.clone().select(0, ids) * weights.clone();
+            launching(end - first);
             row_gradients.push(slopes.clone().matmul(self.table.clone()) - targets);
             let ids = Ids::new(right.into(), &device);
+            launching(end - first);
             let table = table + slopes.clone().transpose().matmul(x.clone());
             let table = add_by_id(table, ids.clone(), (x * weights.clone()).neg());
             let bias = bias + slopes.sum_dim(0).transpose();

@@ -9,7 +9,7 @@ use std::{
 use super::Error;
 use crate::{
     counted::counted_with,
-    durable_file::write_whole,
+    durable_file::{rename, write_whole},
     eval::dev_record::{DevLine, DevRecord},
     train::run_folder::{aside, remove_link},
 };
@@ -69,7 +69,7 @@ impl DevLog {
             return Ok(());
         };
         let kept = aside(path, "other");
-        fs::rename(path, &kept)?;
+        rename(path, &kept)?;
         note(format!(
             "{}: contains scores of {}, which this run does not evaluate; kept as {}",
             path.display(),
