@@ -142,8 +142,10 @@ pub(super) fn run(
         check_vocabulary(own, &vocab, &config.vocab_file)?;
     }
     let encoder = config.discriminator();
-    let is_new = checkpoint.is_none() && config.init_checkpoint.is_none();
-    match is_new && vocab.len() < encoder.vocab_size {
+    let is_of_run = config.do_train && config.init_checkpoint.is_none();
+    match is_of_run && vocab.len() < encoder.vocab_size {
+        // A run that goes on has said so as it began.
+        true if checkpoint.is_some() => {}
         true => log::warn!(
             "{}",
             too_many_embeddings(encoder.vocab_size, &config.vocab_file, vocab.len())
@@ -318,7 +320,7 @@ fn of_weights(
 fn check_exists(path: &Path, data_dir: &Path) -> anyhow::Result<()> {
     let named = data_dir.join("models").join(path);
     ensure!(
-        path.exists() || !named.is_dir(),
+        path.exists() || checkpoints_convert::is_checkpoint(path) || !named.is_dir(),
         "{}: there is no such file or folder; did you mean {}?",
         path.display(),
         named.display()

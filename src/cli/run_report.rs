@@ -82,12 +82,10 @@ impl ReportedRun {
     }
 }
 
-/// Refuses the name of a pre-training run without tasks, from which nothing was fine-tuned by default.
+/// Refuses the name of a pre-training run without tasks.
 fn refuse_pretraining(draft: &Draft, output: &Path) -> anyhow::Result<()> {
     let named = draft.pretrained_model();
-    let is_pretraining = !draft.is_given("task_names")
-        && !draft.model_dir(1).is_dir()
-        && named.join(step_log::FILE).is_file();
+    let is_pretraining = !draft.is_given("task_names") && named.join(step_log::FILE).is_file();
     ensure!(
         !is_pretraining,
         "{}: a run of pre-training; for its page give electra report --output {} {}, and for that of a model \
@@ -109,9 +107,12 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let progress = global.progress();
     let mut draft = run.draft_of_made(None, &progress)?;
-    refuse_pretraining(&draft, &page.output)?;
     let config = draft.finish(None)?.config;
     let results = config.paths().results_json();
+    let folders = (1..=config.num_trials).map(|trial| draft.model_dir(trial));
+    if !results.is_file() && !folders.into_iter().any(|folder| folder.is_dir()) {
+        refuse_pretraining(&draft, &page.output)?;
+    }
     let trials = trials_of(&draft, &config, &results)?;
     let numbers = &trials.numbers;
     // num_trials may differ from the run's, and a run may have been interrupted.

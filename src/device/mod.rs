@@ -45,10 +45,19 @@ pub enum Error {
     NoF16 { name: String },
     #[error("{name} does not compute with bf16: {reason}")]
     NoBf16 { name: String, reason: String },
-    #[error(
-        "{name}: trying kernels failed: {reason}; update its driver, or give --precision f32 or --device cpu"
-    )]
+    #[error("{name}: trying kernels failed: {reason}; check its driver, or give --device cpu")]
     Products { name: String, reason: String },
+    #[error(
+        "{name}: expected a kernel that computes {operation} correctly, found none ({found}); update its \
+         driver, or give {advice}"
+    )]
+    NoKernel {
+        name: String,
+        operation: String,
+        /// Why each was left out.
+        found: String,
+        advice: &'static str,
+    },
     #[error("stopped while kernels were being tried")]
     Stopped,
     #[error(

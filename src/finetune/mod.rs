@@ -29,6 +29,7 @@ mod stale_summary;
 mod trial;
 pub mod trial_folder;
 mod trials;
+mod untrained_positions;
 
 use std::{
     cell::OnceCell,
@@ -280,6 +281,7 @@ impl Finetune<'_> {
         places::check_names(config, self.given)?;
         self.check_smoothing()?;
         let data = self.read_all()?;
+        self.warn_of_untrained_positions(&data);
         if !config.do_train && !config.do_eval && data.test.is_empty() {
             log::warn!(
                 "do_train and do_eval are false, and no test file is to be answered: there is nothing to do"

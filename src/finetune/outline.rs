@@ -8,7 +8,7 @@ use crate::{
     config::{Config, LrSchedule},
     counted::{counted, grouped},
     device::ByteSize,
-    model::{ParameterCount, description::described_in, folder},
+    model::ParameterCount,
     tasks::{
         head::{self, TaskHead},
         task::TaskFile,
@@ -42,9 +42,6 @@ impl Finetune<'_> {
         for line in outline.lines() {
             self.progress.note(&line);
         }
-        if let Some(warning) = self.untrained_positions(&features.lengths())? {
-            log::warn!("{warning}");
-        }
         if self.config.log_examples {
             let shown = train
                 .iter()
@@ -52,33 +49,6 @@ impl Finetune<'_> {
             shown.for_each(|line| self.progress.note(&line));
         }
         Ok(())
-    }
-}
-
-impl Finetune<'_> {
-    /// A warning if some of the features, of these lengths, reach positions that pre-training has not trained.
-    fn untrained_positions(&self, lengths: &[usize]) -> Result<Option<String>, Error> {
-        let Some(initial) = &self.config.init_checkpoint else {
-            return Ok(None);
-        };
-        let described = folder::config_file(&described_in(initial))?;
-        let Some(trained) = described.and_then(|described| described.trained_positions()) else {
-            return Ok(None);
-        };
-        let longer = lengths.iter().filter(|&&length| length > trained).count();
-        Ok((longer > 0).then(|| {
-            format!(
-                "{} of {} {} longer than the {trained} tokens of the examples that the model was pre-trained \
-                 on: the embeddings of further positions are untrained; give --set max_seq_length={trained}, \
-                 or continue pre-training with longer examples first",
-                HumanCount(longer as u64),
-                grouped(lengths.len(), "feature"),
-                match longer {
-                    1 => "is",
-                    _ => "are",
-                },
-            )
-        }))
     }
 }
 

@@ -53,18 +53,39 @@ impl AutotuneResult {
     /// Limits how much work is submitted to the device at once. A software adapter is exempt: it
     /// has no driver watchdog, and its results must not depend on a measured time.
     fn bound_work(&self, device: &Device, adapter: &AdapterInfo) {
-        if let Some(rate) = self.rate().filter(|_| !adapter.is_software()) {
-            work::set_rate(device, rate);
+        if let Some(rates) = self.rates().filter(|_| !adapter.is_software()) {
+            work::set_rates(device, rates);
         }
     }
 
-    /// Returns the throughput of the slowest operation in FLOP/s, or `None` without timings.
-    fn rate(&self) -> Option<f64> {
+    /// Returns the throughput in FLOP/s of the slowest operation among the matmuls, and among all; `None`
+    /// without timings.
+    fn rates(&self) -> Option<[f64; 2]> {
         let operations = self
             .timings
             .chunk_by(|a, b| a.operation == b.operation)
-            .filter_map(|timings| timings[0].flops);
-        operations.min_by(f64::total_cmp)
+            .filter_map(|timings| Some((&timings[0].operation, timings[0].flops?)));
+        let slowest = |of: &dyn Fn(&str) -> bool| {
+            let these = operations.clone().filter(|(operation, _)| of(operation));
+            these.map(|(_, flops)| flops).min_by(f64::total_cmp)
+        };
+        Some([
+            slowest(&|operation| !operation.starts_with(attention::autotune::OPERATION))?,
+            slowest(&|_| true)?,
+        ])
+    }
+
+    /// Returns the first operation that no kernel computes correctly, and why each was left out.
+    pub fn not_computed(&self) -> Option<(&str, String)> {
+        let mut operations = self.timings.chunk_by(|a, b| a.operation == b.operation);
+        let timings = operations.find(|timings| timings.iter().all(|it| it.flops.is_none()))?;
+        let reasons = timings
+            .iter()
+            .map(|it| format!("{}: {}", it.config, it.left_out));
+        Some((
+            &timings[0].operation,
+            reasons.collect::<Vec<_>>().join("; "),
+        ))
     }
 }
 
@@ -176,7 +197,7 @@ impl AutotuneCache {
         Ok(choice)
     }
 
-    /// Stores a choice.
+    /// Stores a choice, unless an operation has no kernel.
     pub fn keep(
         &self,
         adapter: &AdapterInfo,
@@ -184,7 +205,10 @@ impl AutotuneCache {
         shape: ModelShape,
         choice: &AutotuneResult,
     ) {
-        let Some(path) = &self.0 else { return };
+        // Another program may have had the device's memory.
+        let Some(path) = self.0.as_ref().filter(|_| choice.not_computed().is_none()) else {
+            return;
+        };
         let mut choices = self.read();
         choices.insert(key(adapter, operand, shape), choice.clone());
         if let Err(error) = write(path, &choices) {
@@ -378,22 +402,37 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_the_slowest_operations_fastest_form() {
-        let timing = |operation: &str, flops| Timing {
+        let timing = |operation: &str, flops: Option<f64>| Timing {
             operation: operation.into(),
-            config: String::new(),
+            config: "a form".into(),
             flops,
-            left_out: String::new(),
+            left_out: match flops {
+                Some(_) => String::new(),
+                None => "wrong results".into(),
+            },
         };
         let mut choice = AutotuneResult::default();
-        assert_eq!(choice.rate(), None);
+        assert_eq!((choice.rates(), choice.not_computed()), (None, None));
         choice.timings = [
             ("a", Some(9.0)),
             ("a", Some(2.0)),
             ("b", Some(4.0)),
-            ("c", None),
+            ("attention forward", Some(3.0)),
         ]
         .map(|(operation, flops)| timing(operation, flops))
         .into();
-        assert_eq!(choice.rate(), Some(4.0));
+        assert_eq!(choice.rates(), Some([4.0, 3.0]));
+        assert_eq!(choice.not_computed(), None);
+        choice.timings.push(timing("c", None));
+        assert_eq!(
+            choice.not_computed(),
+            Some(("c", "a form: wrong results".to_owned()))
+        );
+
+        // Nor is it kept.
+        let folder = tempfile::tempdir().unwrap();
+        let cache = AutotuneCache::at(folder.path().join("kernels.json"));
+        cache.keep(&adapter("1"), Element::F32, SHAPE, &choice);
+        assert!(cache.read().is_empty());
     }
 }

@@ -4,7 +4,8 @@
 //! after a few), and the run with it. The runtime submits every 60 launches, whatever they compute,
 //! which takes longer for a large model on a small GPU. So code that launches a matmul or attention
 //! announces its cost here, and pending work is submitted before it exceeds a tenth of a second, at
-//! the rate measured by autotuning; a single launch may take longer. Nothing waits for it: the device merely gets its work in smaller pieces.
+//! the rate measured by autotuning; a single launch may take longer. Nothing waits for it: the device
+//! merely gets its work in smaller pieces.
 //!
 //! A single launch cannot be divided here; computing a batch in parts ([`most_tokens`]) makes its
 //! launches smaller.
@@ -14,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use burn::{backend::DispatchDevice, tensor::Device};
 use cubecl::client::Client;
 
-/// Most seconds per submission. The rate is that of large matmuls, so uncounted work, or work that
-/// runs at a tenth of the rate, still stays well below two seconds.
+/// Most seconds per submission, so that uncounted work, or work that runs at a tenth of the rate, still
+/// stays well below two seconds.
 const SUBMISSION: f64 = 0.1;
 
 /// Most seconds per launch.
@@ -29,7 +30,8 @@ const UNKNOWN: f64 = 1e11;
 struct Load {
     /// Device number in the runtime.
     device: u64,
-    rate: Option<f64>,
+    /// Of matmuls, and of the slowest counted operation.
+    rates: Option<[f64; 2]>,
     pending: f64,
     flushes: u64,
 }
@@ -52,17 +54,18 @@ pub fn launching_on(device: &Device, flops: f64) {
     }
 }
 
-/// Sets the measured rate of a device in FLOP/s.
-pub fn set_rate(device: &Device, rate: f64) {
+/// Sets the measured rates of a device in FLOP/s: of matmuls, and of the slowest operation that is counted
+/// here.
+pub fn set_rates(device: &Device, rates: [f64; 2]) {
     if let Some(client) = client(device) {
-        with_load(&client, |load| load.rate = Some(rate));
+        with_load(&client, |load| load.rates = Some(rates));
     }
 }
 
 /// Returns how many rows `[tokens, width]` the device multiplies by `[width, other]` in less than
 /// half a second, or `None` if it was not measured, as on the CPU.
 pub fn most_tokens(device: &Device, [width, other]: [usize; 2]) -> Option<usize> {
-    let rate = with_load(&client(device)?, |load| load.rate)?;
+    let [rate, _] = with_load(&client(device)?, |load| load.rates)?;
     Some((rate * LAUNCH / (2 * width * other) as f64) as usize)
 }
 
@@ -94,7 +97,7 @@ impl Load {
     fn new(device: u64) -> Self {
         Self {
             device,
-            rate: None,
+            rates: None,
             pending: 0.0,
             flushes: 0,
         }
@@ -102,7 +105,7 @@ impl Load {
 
     /// Returns whether to submit pending work before adding `flops` operations, and counts them.
     fn add(&mut self, flops: f64) -> bool {
-        let most = self.rate.unwrap_or(UNKNOWN) * SUBMISSION;
+        let most = self.rates.map_or(UNKNOWN, |[_, slowest]| slowest) * SUBMISSION;
         let full = self.pending > 0.0 && self.pending + flops > most;
         if full {
             self.pending = 0.0;
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn a_submission_holds_a_tenth_of_a_second_or_one_launch() {
         let mut load = Load::new(0);
-        load.rate = Some(1e12);
+        load.rates = Some([2e12, 1e12]);
         let flushed = |load: &mut Load, launches: &[f64]| -> Vec<bool> {
             launches.iter().map(|&flops| load.add(flops)).collect()
         };
@@ -130,7 +133,7 @@ mod tests {
         );
         assert_eq!(load.flushes, 4);
         // A device ten times as fast gets ten times as much.
-        load.rate = Some(1e13);
+        load.rates = Some([1e13; 2]);
         load.pending = 0.0;
         assert_eq!(
             flushed(&mut load, &[4e11, 4e11, 4e11]),

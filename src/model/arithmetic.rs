@@ -12,7 +12,7 @@ use crate::{
     device::{self, Chosen, half::HalfConversion},
     kernels::{
         attention::config::AttentionConfigs,
-        autotune::{AutotuneCache, ModelShape},
+        autotune::{AutotuneCache, AutotuneResult, ModelShape},
         dense::packed_kernel::PackedKernel,
         formats::Element,
         matmul::{MatmulTilings, bf16::Instructions},
@@ -87,21 +87,26 @@ impl Arithmetic {
                     .map_err(|error| error.on(&chosen.name))
             };
             let mut choice = choose(layers)?;
-            match choice.conversion {
-                Some(conversion) if is_unfit(precision, conversion) => {
-                    log::warn!(
-                        "{}: f32 to f16 does not overflow to infinity, which training in f16 relies on: \
-                         the layers are computed in f32",
-                        chosen.name
-                    );
-                    arithmetic.layers = Element::F32;
-                    choice = choose(Element::F32)?;
-                }
-                conversion => {
-                    if let Some(fault) = conversion.and_then(HalfConversion::fault) {
-                        log::warn!("{}: {fault}", chosen.name);
-                    }
-                }
+            // Unasked, f16 is only used where it is right.
+            let unasked = precision == Precision::Auto && layers == Element::F16;
+            if unasked && let Some(fault) = unfit(&choice) {
+                log::warn!("{}: {fault}: the layers are computed in f32", chosen.name);
+                arithmetic.layers = Element::F32;
+                choice = choose(Element::F32)?;
+            }
+            if let Some((operation, found)) = choice.not_computed() {
+                return Err(device::Error::NoKernel {
+                    name: chosen.name.clone(),
+                    operation: operation.to_owned(),
+                    found,
+                    advice: match arithmetic.layers {
+                        Element::F32 => "--device cpu",
+                        Element::F16 => "--precision f32 or --device cpu",
+                    },
+                });
+            }
+            if let Some(fault) = choice.conversion.and_then(HalfConversion::fault) {
+                log::warn!("{}: {fault}", chosen.name);
             }
             for timing in &choice.timings {
                 log::info!("{timing}");
@@ -169,9 +174,17 @@ impl Arithmetic {
     }
 }
 
-/// Returns whether a device that was to use f16 unasked should not: overflows would stay unseen.
-fn is_unfit(precision: Precision, conversion: HalfConversion) -> bool {
-    precision == Precision::Auto && !conversion.overflows
+/// Returns why a device should not compute in f16, if it should not: a kernel is missing, or overflows
+/// would stay unseen.
+fn unfit(choice: &AutotuneResult) -> Option<String> {
+    if let Some((operation, found)) = choice.not_computed() {
+        return Some(format!(
+            "no kernel computes {operation} correctly in f16 ({found})"
+        ));
+    }
+    choice.conversion.filter(|it| !it.overflows).map(|_| {
+        "f32 to f16 does not overflow to infinity, which training in f16 relies on".to_owned()
+    })
 }
 
 /// Returns the instructions that multiply bf16 on the device.
@@ -194,15 +207,30 @@ fn bf16_of(chosen: &Chosen) -> Result<Instructions, device::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::autotune::timing::Timing;
 
     #[test]
-    fn f16_without_infinity_is_used_only_on_request() {
-        let conversion = |overflows| HalfConversion {
-            rounds: true,
-            overflows,
+    fn f16_is_unfit_without_infinity_or_without_a_kernel() {
+        let of = |overflows, flops: Option<f64>| AutotuneResult {
+            conversion: Some(HalfConversion {
+                rounds: true,
+                overflows,
+            }),
+            timings: vec![Timing {
+                operation: "x · W".into(),
+                config: "tiled".into(),
+                flops,
+                left_out: "failed".into(),
+            }],
+            ..AutotuneResult::default()
         };
-        assert!(is_unfit(Precision::Auto, conversion(false)));
-        assert!(!is_unfit(Precision::F16, conversion(false)));
-        assert!(!is_unfit(Precision::Auto, conversion(true)));
+        assert_eq!(unfit(&of(true, Some(1.0))), None);
+        let told = unfit(&of(false, Some(1.0))).unwrap();
+        assert!(told.starts_with("f32 to f16 does not overflow"), "{told}");
+        let told = unfit(&of(true, None)).unwrap();
+        assert_eq!(
+            told,
+            "no kernel computes x · W correctly in f16 (tiled: failed)"
+        );
     }
 }

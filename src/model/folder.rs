@@ -311,7 +311,7 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 }
 
 /// Returns whether `folder`, which need not exist, is `home` or inside it.
-fn lies_in(folder: &Path, home: &Path) -> bool {
+pub fn lies_in(folder: &Path, home: &Path) -> bool {
     match (resolved(folder), resolved(home)) {
         (Some(folder), Some(home)) => folder.starts_with(home),
         _ => false,

@@ -15,7 +15,7 @@ use crate::{
     durable_file::write_whole,
     eval::{self, json_file::write_json},
     model::{
-        folder::{self, Finder},
+        folder::{self, Finder, ModelFolder},
         parameters::StoredParameters,
         record::{self, WriteError, for_each_parameter, stored_tensor},
         shape::shape,
@@ -146,13 +146,17 @@ pub fn save(
     Ok(())
 }
 
-/// The parameters of all networks of the model at `path`: a TensorFlow checkpoint or a folder with both
+/// The folder and the parameters of all networks of the model at `path`: a TensorFlow checkpoint or a folder with both
 /// records. Everything in a checkpoint except the encoder is written to `scratch`, which must exist until the
 /// parameters have been taken.
 ///
 /// # Errors
 /// If there is no model, or it lacks its generator.
-pub fn open(path: &Path, scratch: &Path, progress: &Progress) -> Result<StoredParameters, Error> {
+pub fn open(
+    path: &Path,
+    scratch: &Path,
+    progress: &Progress,
+) -> Result<(ModelFolder, StoredParameters), Error> {
     let found = Finder {
         home: None,
         cache: user_cache::folder(),
@@ -175,12 +179,12 @@ pub fn open(path: &Path, scratch: &Path, progress: &Progress) -> Result<StoredPa
         }
     } else if stored.tensors.keys().any(|name| is_beside_encoder(name)) {
         // A run's checkpoint has all networks in one record.
-        return Ok(stored);
+        return Ok((found, stored));
     } else {
         return Err(Error::NoGenerator { path: path.into() });
     };
     stored.join(record::open(&generator)?);
-    Ok(stored)
+    Ok((found, stored))
 }
 
 /// Whether a parameter is the generator's or a pre-training head's.

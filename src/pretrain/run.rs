@@ -107,13 +107,13 @@ impl Pretraining<'_> {
         let model_dir = self.config.model_dir.as_path();
         let probe = Probe::open(self.config, self.letters)?;
         // Before anything is moved aside: the weights can be read, and no rank differs.
-        if self.restart {
-            initial::check_place(self.config)?;
-        }
         let mut initial = match self.ranks.is_alone() {
             true => Initial::open(self.config, self.progress)?,
             false => self.agreed()?,
         };
+        if self.restart {
+            initial.check_outside(model_dir)?;
+        }
         let mut note = |line: String| self.progress.note(&line);
         let _lock = place::take(model_dir, self.restart, &mut note)?;
         let _held = self.stop.hold();

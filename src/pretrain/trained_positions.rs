@@ -11,14 +11,11 @@ use crate::{
 /// The positions that a run trains on examples of up to `longest` tokens, or that its initial weights have
 /// learned before; `None` if those do not say.
 pub fn trained_positions(config: &PretrainConfig, longest: usize) -> Option<usize> {
-    // The initial weights of a run that goes on may be gone.
-    told(&config.model_dir).or_else(|| {
-        let own = longest.min(config.max_seq_length);
-        match &config.init_checkpoint {
-            None => Some(own),
-            Some(weights) => Some(told(weights)?.max(own)),
-        }
-    })
+    let own = longest.min(config.max_seq_length);
+    match &config.init_checkpoint {
+        None => Some(own),
+        Some(weights) => Some(told(weights)?.max(own)),
+    }
 }
 
 /// What the description of the model at `path` says.
@@ -36,15 +33,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shorter_examples_unlearn_nothing_and_a_run_that_goes_on_says_the_same() {
+    fn shorter_examples_unlearn_nothing() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         for (name, told) in [("m", r#"{"trained_positions": 64}"#), ("silent", "{}")] {
             fs::create_dir(at(name)).unwrap();
             fs::write(at(name).join("config.json"), told).unwrap();
         }
-        let trained = |longest: usize, weights: Option<&str>, model_dir: &str| {
-            let mut given = json!({"model_dir": at(model_dir), "max_seq_length": 128});
+        let trained = |longest: usize, weights: Option<&str>| {
+            let mut given = json!({"max_seq_length": 128});
             if let Some(name) = weights {
                 given["init_checkpoint"] = json!(at(name));
             }
@@ -52,11 +49,11 @@ mod tests {
             let (config, _) = PretrainConfig::resolve(Path::new("d"), "m", given).unwrap();
             trained_positions(&config, longest)
         };
-        assert_eq!(trained(32, None, "new"), Some(32));
-        assert_eq!(trained(512, None, "new"), Some(128));
-        assert_eq!(trained(32, Some("m"), "new"), Some(64));
-        assert_eq!(trained(128, Some("m"), "new"), Some(128));
-        assert_eq!(trained(128, Some("silent"), "new"), None);
-        assert_eq!(trained(128, Some("gone"), "m"), Some(64));
+        assert_eq!(trained(32, None), Some(32));
+        assert_eq!(trained(512, None), Some(128));
+        assert_eq!(trained(32, Some("m")), Some(64));
+        assert_eq!(trained(128, Some("m")), Some(128));
+        assert_eq!(trained(128, Some("silent")), None);
+        assert_eq!(trained(128, Some("gone")), None);
     }
 }

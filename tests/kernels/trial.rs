@@ -86,7 +86,7 @@ fn work_is_submitted_in_pieces_that_a_slow_device_computes_in_time() {
     let _rate = RATE.lock().unwrap_or_else(PoisonError::into_inner);
     let at_rate = |rate: f64| {
         let before = work::flushes(&device);
-        work::set_rate(&device, rate);
+        work::set_rates(&device, [rate; 2]);
         let values = computed(&device);
         (values, work::flushes(&device) - before)
     };
@@ -97,5 +97,5 @@ fn work_is_submitted_in_pieces_that_a_slow_device_computes_in_time() {
     assert!(flushes >= 4, "{flushes}");
     assert_eq!(work::most_tokens(&device, [64, 144]), Some(27));
     assert!(pieces == whole, "other numbers");
-    work::set_rate(&device, 1e18);
+    work::set_rates(&device, [1e18; 2]);
 }

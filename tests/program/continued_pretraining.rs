@@ -143,6 +143,20 @@ fn a_released_checkpoint_is_gone_on_from_with_its_generator() {
         "{message}"
     );
     assert!(place.path("models/zip/model.bpk").is_file());
+
+    // A zip's record is beside it, here in the folder that would be moved aside.
+    let beside = place.path("models/tiny.zip");
+    fs::copy(&zip, &beside).unwrap();
+    let mut convert = Command::new(env!("CARGO_BIN_EXE_electra"));
+    convert.arg("convert").arg("--with-generator").arg(&beside);
+    succeeds(convert.arg(place.path("models/tiny")));
+    let sets = [&TINY[..], &["init_checkpoint=models/tiny.zip"]].concat();
+    let message = fails(place.pretrain("tiny", &sets).arg("--restart"));
+    assert!(
+        message.contains("expected initial weights outside ./models/tiny"),
+        "{message}"
+    );
+    assert!(place.path("models/tiny/model.bpk").is_file());
 }
 
 /// Unpacks a committed file into the data folder.

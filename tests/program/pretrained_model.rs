@@ -134,7 +134,7 @@ fn text_that_reaches_untrained_positions_is_told() {
     fs::write(place.path("models/m/config.json"), config.to_string()).unwrap();
     let told = dry(&place);
     assert!(
-        told.contains("4 of 4 features are longer than the 16 tokens of the examples")
+        told.contains("6 of 6 features are longer than the 16 tokens of the examples")
             && told.contains("give --set max_seq_length=16"),
         "{told}"
     );

@@ -11,10 +11,10 @@
 //! it is then tried once more, and a second death leaves it out until the driver or the program
 //! changes. So nothing crashes a third time, and no form is lost unless it was killed twice.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    deaths::{Deaths, is_left_out, key, take_stock},
+    deaths::{Deaths, is_left_out, key, take_stock, turn},
     error::Error,
     journal::{DONE, Journal},
 };
@@ -25,6 +25,10 @@ pub(in crate::kernels) struct Attempts {
     device: String,
     deaths: Deaths,
     left_out: Vec<String>,
+    /// Forms that have been tried before; nothing waits for the disk to record them again.
+    begun: BTreeSet<String>,
+    /// Whether the last one had not.
+    is_new: bool,
     journal: Option<Journal>,
     /// Holds back a stop request until the current form's trial is over.
     _held: Held<'static>,
@@ -34,6 +38,8 @@ impl Attempts {
     /// Starts trials on a device of this description, given the deaths of earlier processes in
     /// `folder`. Nothing is recorded if there is no folder or its file system has no locks.
     pub fn on(device: String, folder: Option<&Path>) -> Self {
+        // Also while its own journal is not locked yet.
+        let _turn = folder.map(turn);
         Self {
             deaths: folder.map(take_stock).unwrap_or_default(),
             journal: folder.and_then(|folder| match Journal::create(folder) {
@@ -48,6 +54,8 @@ impl Attempts {
             }),
             device,
             left_out: Vec::new(),
+            begun: BTreeSet::new(),
+            is_new: true,
             _held: stop::of_process().hold(),
         }
     }
@@ -66,9 +74,10 @@ impl Attempts {
             }
             return Ok(false);
         }
+        self.is_new = self.begun.insert(form.to_owned());
         if let Some(journal) = &mut self.journal {
             journal.is_open = true;
-            journal.write(&key(&self.device, form));
+            journal.write(&key(&self.device, form), self.is_new);
         }
         #[cfg(debug_assertions)]
         fault(form);
@@ -80,7 +89,7 @@ impl Attempts {
     pub fn end(&mut self) {
         if let Some(journal) = &mut self.journal {
             journal.is_open = false;
-            journal.write(DONE);
+            journal.write(DONE, self.is_new);
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) fn still_left_out(folder: &Path, device: &str, forms: &[String]) -> b
 
 /// Removes all records except the journals of running processes.
 pub(super) fn forget(folder: &Path) -> io::Result<()> {
+    let _turn = folder.is_dir().then(|| turn(folder));
     for (path, file) in journals(folder) {
         drop(file);
         fs::remove_file(path)?;
@@ -38,14 +39,19 @@ pub(super) fn forget(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Waits for this process's turn with the records in `folder`, which ends when the result is dropped.
+/// Without turns, processes that start together could miss a death that another has taken from its
+/// journal and not yet written down. Windows cannot open a folder, and not every file system has locks:
+/// nothing is waited for there.
+pub(super) fn turn(folder: &Path) -> Option<File> {
+    let _ = fs::create_dir_all(folder);
+    let turn = File::open(folder).ok()?;
+    turn.lock().ok()?;
+    Some(turn)
+}
+
 /// Counts what dead processes were trying, logs each once, and returns all deaths.
 pub(super) fn take_stock(folder: &Path) -> Deaths {
-    // Processes that start together take stock in turn, or one would miss a death that another has
-    // taken from its journal and not yet written down. Windows cannot open a folder.
-    let turn = File::open(folder);
-    if let Ok(turn) = &turn {
-        let _ = turn.lock();
-    }
     let mut deaths = read(folder);
     let mut found = false;
     for (path, mut file) in journals(folder) {

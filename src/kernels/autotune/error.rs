@@ -8,8 +8,6 @@ pub enum Error {
     Stopped,
     #[error("{0}")]
     Device(String),
-    #[error("no kernel variant computes {0} correctly")]
-    AllWrong(String),
 }
 
 impl Error {
@@ -17,9 +15,9 @@ impl Error {
     pub fn on(self, name: &str) -> device::Error {
         match self {
             Self::Stopped => device::Error::Stopped,
-            Self::Device(_) | Self::AllWrong(_) => device::Error::Products {
+            Self::Device(reason) => device::Error::Products {
                 name: name.to_owned(),
-                reason: self.to_string(),
+                reason,
             },
         }
     }

@@ -35,12 +35,15 @@ impl Journal {
         })
     }
 
-    /// Appends a line and syncs it to disk before returning: a driver crash may take down the whole
-    /// machine.
-    pub fn write(&mut self, line: &str) {
+    /// Appends a line, and syncs it to disk before returning if it is to be durable: a driver crash may take
+    /// down the whole machine.
+    pub fn write(&mut self, line: &str, durable: bool) {
         let mut write = || {
             self.file.write_all(format!("{line}\n").as_bytes())?;
-            self.file.sync_data()
+            match durable {
+                true => self.file.sync_data(),
+                false => Ok(()),
+            }
         };
         if let Err(error) = write() {
             log::debug!("{}: {error}", self.path.display());

@@ -219,7 +219,7 @@ fn affordable(
         time = time.min(began.elapsed());
         drop(results);
     }
-    work::set_rate(device, operands.flops() / time.as_secs_f64());
+    work::set_rates(device, [operands.flops() / time.as_secs_f64(); 2]);
     let rows = FEW_ROWS as f64 * LONGEST.div_duration_f64(time);
     Ok((rows as usize).clamp(FEW_ROWS, ROWS))
 }

@@ -1,12 +1,14 @@
 //! The weights that a run begins with, unless it has a checkpoint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::error::{Error, io_of};
 use crate::{
-    config::PretrainConfig, model::parameters::StoredParameters, pretrain::model_files,
+    config::PretrainConfig,
+    model::{folder::lies_in, parameters::StoredParameters},
+    pretrain::model_files,
     progress::Progress,
 };
 
@@ -16,6 +18,8 @@ pub(super) struct Initial {
     /// `None`: the run starts from new ones.
     pub stored: Option<StoredParameters>,
     pub identity: Option<String>,
+    /// Where they are: as given, and the record's folder.
+    places: Vec<PathBuf>,
     /// Has a converted generator.
     _folder: Option<TempDir>,
 }
@@ -30,29 +34,27 @@ impl Initial {
             return Ok(Self::default());
         };
         let folder = tempfile::tempdir().map_err(io_of(std::env::temp_dir(), "writing"))?;
-        let stored = model_files::open(path, &folder.path().join("generator.bpk"), progress)?;
+        let scratch = folder.path().join("generator.bpk");
+        let (found, stored) = model_files::open(path, &scratch, progress)?;
         Ok(Self {
             identity: Some(stored.identity()?),
             stored: Some(stored),
+            places: vec![path.clone(), found.path],
             _folder: Some(folder),
         })
     }
-}
 
-/// Refuses weights in the folder that starting over moves aside.
-///
-/// # Errors
-/// If `init_checkpoint` is the run's own folder or lies in it.
-pub(super) fn check_place(config: &PretrainConfig) -> Result<(), Error> {
-    let canonical = |path: &Path| path.canonicalize().ok();
-    let Some(path) = config.init_checkpoint.as_deref() else {
-        return Ok(());
-    };
-    match (canonical(path), canonical(&config.model_dir)) {
-        (Some(weights), Some(own)) if weights.starts_with(&own) => Err(Error::OwnWeights {
-            path: path.into(),
-            model_dir: config.model_dir.clone(),
-        }),
-        _ => Ok(()),
+    /// Refuses weights in the folder that starting over moves aside.
+    ///
+    /// # Errors
+    /// If they are in `model_dir`.
+    pub fn check_outside(&self, model_dir: &Path) -> Result<(), Error> {
+        match self.places.iter().find(|place| lies_in(place, model_dir)) {
+            Some(path) => Err(Error::OwnWeights {
+                path: path.clone(),
+                model_dir: model_dir.into(),
+            }),
+            None => Ok(()),
+        }
     }
 }
