@@ -28,7 +28,7 @@ use crate::{
     },
     counted::grouped,
     kernels::work,
-    model::arithmetic::Arithmetic,
+    model::{absent::newest_step, arithmetic::Arithmetic},
     pretrain::{
         batches::Batches,
         continued::{Continued, check_sizes},
@@ -42,10 +42,7 @@ use crate::{
     },
     ranks::Ranks,
     text::vocab::Vocab,
-    train::{
-        checkpoint,
-        memory_plan::{MemoryLimits, MemoryPlan},
-    },
+    train::memory_plan::{MemoryLimits, MemoryPlan},
 };
 
 /// Pre-train a model to tell replaced tokens from original ones
@@ -293,8 +290,8 @@ fn checkpoint_of(config: &PretrainConfig, restart: bool) -> Option<PathBuf> {
     if config.do_train && restart {
         return None;
     }
-    let newest = checkpoint::newest(&config.model_dir, &mut |_| ());
-    newest.ok().flatten().map(|(folder, _)| folder)
+    // Whether it is intact is seen when it is opened.
+    newest_step(&config.model_dir)
 }
 
 /// The vocabulary of the weights that the run begins with or evaluates, whose sizes must be the run's; `None` if

@@ -103,6 +103,12 @@ impl Batches {
         }
     }
 
+    /// The checksum of the examples, if they are read from files.
+    pub fn checksum(&self) -> Option<String> {
+        let examples = self.examples()?;
+        Some(format!("crc32c {:08x}", examples.checksum()))
+    }
+
     /// The batch of a training step.
     ///
     /// # Errors

@@ -30,7 +30,9 @@ impl Continued {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let Some(facts) = describe(path)? else {
             return Err(match explain(path) {
-                error @ folder::Error::Unfinished { .. } => error.into(),
+                error @ (folder::Error::Unfinished { .. } | folder::Error::Missing { .. }) => {
+                    error.into()
+                }
                 _ => Error::NoModel { path: path.into() },
             });
         };
@@ -288,6 +290,6 @@ mod tests {
         );
         assert!(read.vocabulary.is_some());
         let message = Continued::read(Path::new("none")).unwrap_err().to_string();
-        assert!(message.contains("none: expected a model"), "{message}");
+        assert!(message.contains("none: there is no such file"), "{message}");
     }
 }

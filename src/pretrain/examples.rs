@@ -99,6 +99,17 @@ impl Examples {
         self.max_seq_length
     }
 
+    /// A checksum of all examples in order, whatever their files are called.
+    pub fn checksum(&self) -> u32 {
+        let words = self.sources.iter().flat_map(|source| match source {
+            Source::Tokens(file) => vec![file.header().ids_crc32c, file.header().index_crc32c],
+            Source::Records(file) => vec![file.checksum()],
+        });
+        words.fold(0, |sum, word| {
+            crc32c::crc32c_append(sum, &word.to_le_bytes())
+        })
+    }
+
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }

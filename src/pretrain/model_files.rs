@@ -8,6 +8,7 @@ use checkpoints_convert::{
     write_pretraining,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::networks::Networks;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     durable_file::write_whole,
     eval::{self, json_file::write_json},
     model::{
-        folder::{self, Finder, ModelFolder},
+        folder::{self, Finder},
         parameters::StoredParameters,
         record::{self, WriteError, for_each_parameter, stored_tensor},
         shape::shape,
@@ -47,6 +48,22 @@ pub enum Error {
     Write(#[from] WriteError),
     #[error(transparent)]
     Description(#[from] eval::Error),
+    #[error(
+        "{folder}: no temporary folder can be made there: {source}; set TMPDIR to a folder with room"
+    )]
+    Temporary {
+        folder: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "{path}: its generator cannot be converted into a temporary folder in {folder}: {source}; set TMPDIR \
+         to a folder with room, or convert the checkpoint first with --with-generator"
+    )]
+    Converted {
+        path: PathBuf,
+        folder: PathBuf,
+        source: checkpoints_convert::Error,
+    },
     #[error("{path}: {source}")]
     Convert {
         path: PathBuf,
@@ -146,17 +163,21 @@ pub fn save(
     Ok(())
 }
 
-/// The folder and the parameters of all networks of the model at `path`: a TensorFlow checkpoint or a folder with both
-/// records. Everything in a checkpoint except the encoder is written to `scratch`, which must exist until the
-/// parameters have been taken.
+/// The parameters of all networks of a model, not yet loaded.
+pub struct Opened {
+    pub stored: StoredParameters,
+    /// The folder of its record.
+    pub folder: PathBuf,
+    /// Has a generator that was converted; it must exist until the parameters have been taken.
+    pub converted: Option<TempDir>,
+}
+
+/// Opens the model at `path`: a TensorFlow checkpoint or a folder with both records. What a checkpoint has
+/// besides the encoder is converted into a temporary folder.
 ///
 /// # Errors
-/// If there is no model, or it lacks its generator.
-pub fn open(
-    path: &Path,
-    scratch: &Path,
-    progress: &Progress,
-) -> Result<(ModelFolder, StoredParameters), Error> {
+/// If there is no model, it lacks its generator, or it cannot be converted.
+pub fn open(path: &Path, progress: &Progress) -> Result<Opened, Error> {
     let found = Finder {
         home: None,
         cache: user_cache::folder(),
@@ -164,27 +185,40 @@ pub fn open(
         progress: &mut |_, _| {},
     }
     .find(path)?;
-    let mut stored = record::open(&found.path.join(RECORD_FILE))?;
-    let beside = found.path.join(GENERATOR_FILE);
-    let generator = if beside.is_file() {
-        beside
+    let mut opened = Opened {
+        stored: record::open(&found.path.join(RECORD_FILE))?,
+        folder: found.path,
+        converted: None,
+    };
+    let beside = opened.folder.join(GENERATOR_FILE);
+    if beside.is_file() {
+        opened.stored.join(record::open(&beside)?);
     } else if checkpoints_convert::is_checkpoint(path) {
-        let written = write_pretraining(path, Kept::Generator, scratch);
-        match written.map_err(|source| Error::Convert {
+        let folder = tempfile::tempdir().map_err(|source| Error::Temporary {
+            folder: std::env::temp_dir(),
+            source,
+        })?;
+        let file = folder.path().join(GENERATOR_FILE);
+        let written = write_pretraining(path, Kept::Generator, &file);
+        match written.map_err(|source| Error::Converted {
             path: path.into(),
+            folder: std::env::temp_dir(),
             source,
         })? {
             0 => return Err(Error::NoGenerator { path: path.into() }),
-            _ => scratch.into(),
+            _ => opened.stored.join(record::open(&file)?),
         }
-    } else if stored.tensors.keys().any(|name| is_beside_encoder(name)) {
+        opened.converted = Some(folder);
+    } else if !opened
+        .stored
+        .tensors
+        .keys()
+        .any(|name| is_beside_encoder(name))
+    {
         // A run's checkpoint has all networks in one record.
-        return Ok((found, stored));
-    } else {
         return Err(Error::NoGenerator { path: path.into() });
-    };
-    stored.join(record::open(&generator)?);
-    Ok((found, stored))
+    }
+    Ok(opened)
 }
 
 /// Whether a parameter is the generator's or a pre-training head's.

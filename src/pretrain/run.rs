@@ -45,6 +45,7 @@ use crate::{
     eval::origin::Origin,
     kernels::formats::Element,
     model::{
+        absent::newest_step,
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
     },
@@ -58,7 +59,7 @@ use crate::{
         memory::PeakMemory,
         memory_plan::MemoryPlan,
         resume::{self, Start},
-        run_folder,
+        run_folder, run_identity,
         saver::Saver,
         schedule::LayerDecay,
     },
@@ -111,14 +112,19 @@ impl Pretraining<'_> {
             true => Initial::open(self.config, self.progress)?,
             false => self.agreed()?,
         };
+        let device = self.device.clone().autodiff();
+        let mut fresh = None;
         if self.restart {
             initial.check_outside(model_dir)?;
+            fresh = Some(self.build(&device, initial.stored.as_mut())?);
         }
         let mut note = |line: String| self.progress.note(&line);
         let _lock = place::take(model_dir, self.restart, &mut note)?;
         let _held = self.stop.hold();
         run_folder::tidy(model_dir, &mut note)?;
-        let device = self.device.clone().autodiff();
+        if newest_step(model_dir).is_none() {
+            place::check_unfinished(model_dir)?;
+        }
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;
         let hparams = self.identity(config, initial.identity.clone());
@@ -134,10 +140,17 @@ impl Pretraining<'_> {
             &hparams,
             &[],
             &mut adam,
-            |checkpoint| self.build(&device, checkpoint.or(initial.stored.as_mut())),
+            |checkpoint| match fresh.take() {
+                Some(networks) => Ok(networks),
+                None => self.build(&device, checkpoint.or(initial.stored.as_mut())),
+            },
             self.progress,
         )?;
         drop(initial);
+        // Nor where no checkpoint was intact.
+        if step == 0 {
+            place::check_unfinished(model_dir)?;
+        }
         adam.begin(&networks, &[]);
         if !self.ranks.is_alone() {
             Begin::of(model_dir, step, loss_scale)?.tell(self.ranks);
@@ -279,6 +292,9 @@ impl Pretraining<'_> {
         let mut told = config.decides_training();
         told.insert("arithmetic".to_owned(), self.arithmetic.word().into());
         told.insert("examples".to_owned(), self.batches.identity());
+        if let Some(checksum) = self.batches.checksum() {
+            told.insert(run_identity::EXAMPLES_CHECKSUM.to_owned(), checksum.into());
+        }
         told.insert("initial_weights".to_owned(), json!(initial_weights));
         json!({ "pretraining": told })
     }

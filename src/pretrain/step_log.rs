@@ -1,7 +1,7 @@
 //! `pretrain_log.jsonl`: one JSON object per step, and the same figures on a terminal.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{durable_file::write_whole, progress::Progress, ranks::Cost, train::run_folder};
+use crate::{progress::Progress, ranks::Cost, train::log::jsonl};
 
 /// The log's name in the model's folder.
 pub const FILE: &str = "pretrain_log.jsonl";
@@ -117,7 +117,7 @@ pub struct StepLog {
 
 impl StepLog {
     /// Opens the log of a run that resumes at `next_step`. Lines from that step on and incomplete lines are
-    /// cut off.
+    /// cut off; `note` is told of damaged and of missing lines before it.
     ///
     /// # Errors
     /// If it cannot be read or written.
@@ -127,19 +127,12 @@ impl StepLog {
         note: &mut dyn FnMut(String),
     ) -> io::Result<Self> {
         let path = model_dir.join(FILE);
-        run_folder::remove_link(&path, note)?;
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text?,
+        let step_of = |line: &[u8]| {
+            let numbered = serde_json::from_slice::<Numbered>(line).ok()?;
+            Some(numbered.step)
         };
-        let kept = text.split_inclusive('\n').filter(|line| {
-            let step = serde_json::from_str::<Numbered>(line).map(|line| line.step);
-            line.ends_with('\n') && step.is_ok_and(|step| step < next_step)
-        });
-        let kept: String = kept.collect();
-        write_whole(&path, |out| out.write_all(kept.as_bytes()))?;
         Ok(Self {
-            file: OpenOptions::new().append(true).open(&path)?,
+            file: jsonl::open(&path, next_step, 1, step_of, note)?,
             path,
             shown: Shown::default(),
             told: false,

@@ -55,6 +55,7 @@ pub struct RecordFile {
     records: u64,
     max_seq_length: usize,
     vocabulary: Vocabulary,
+    checksum: u32,
 }
 
 const ADVICE: &str = "copy the file again, or leave it out of pretrain_tfrecords";
@@ -68,7 +69,7 @@ impl RecordFile {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let mut reader = BufReader::with_capacity(1 << 18, &file);
         let mut places = Vec::new();
-        let (mut records, mut at) = (0, 0);
+        let (mut records, mut at, mut checksum) = (0, 0, 0);
         let length = file.metadata().map_err(|source| unreadable(path, source))?;
         let length = length.len();
         let broken = |source: io::Error, at: u64| match source.kind() {
@@ -83,13 +84,16 @@ impl RecordFile {
                 places.push(at);
             }
             records += 1;
-            let body = bytes + SUM as u64;
-            let next = at + 8 + SUM as u64 + body;
+            let next = at + 8 + 2 * SUM as u64 + bytes;
             if next > length {
                 return Err(broken(io::ErrorKind::UnexpectedEof.into(), at));
             }
-            let passed = reader.seek_relative(body as i64);
-            passed.map_err(|source| unreadable(path, source))?;
+            let passed = reader.seek_relative(bytes as i64);
+            let mut sum = [0; SUM];
+            passed
+                .and_then(|()| reader.read_exact(&mut sum))
+                .map_err(|source| broken(source, at))?;
+            checksum = crc32c::crc32c_append(checksum, &sum);
             at = next;
         }
         drop(reader);
@@ -100,6 +104,7 @@ impl RecordFile {
             records,
             max_seq_length: usize::MAX,
             vocabulary: vocabulary.clone(),
+            checksum,
         };
         if records > 0 {
             let mut example = Example::default();
@@ -114,6 +119,11 @@ impl RecordFile {
 
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// The checksum of all records' checksums.
+    pub fn checksum(&self) -> u32 {
+        self.checksum
     }
 
     /// The padded length of its examples, that of the first.

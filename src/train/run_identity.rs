@@ -9,7 +9,14 @@ use crate::config::{Config, hparam};
 
 /// What decides a run's results besides its hyper-parameters; if an older version did not record
 /// one of these, its value is unknown.
-const UNKNOWN_TO_OLDER: [&str; 2] = ["initial_weights", "trial_seed"];
+const UNKNOWN_TO_OLDER: [&str; 3] = [
+    "initial_weights",
+    "trial_seed",
+    "pretraining.examples_checksum",
+];
+
+/// The key of the checksum of a pre-training run's examples.
+pub const EXAMPLES_CHECKSUM: &str = "examples_checksum";
 
 /// Returns `key: theirs, now ours` for every key that decides training and whose values differ. A
 /// key missing from theirs had its default, since an older version did not know it. Older versions
@@ -71,6 +78,7 @@ fn named(key: &str) -> String {
     match key.strip_prefix("pretraining.") {
         Some("initial_weights") => "init_checkpoint, its weights' checksum".to_owned(),
         Some("examples") => "pretrain_tfrecords, its examples".to_owned(),
+        Some(EXAMPLES_CHECKSUM) => "pretrain_tfrecords, its examples' checksum".to_owned(),
         Some(key) => key.to_owned(),
         None => key.to_owned(),
     }

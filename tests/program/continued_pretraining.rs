@@ -63,7 +63,7 @@ fn continuing_takes_the_sizes_from_the_model() {
     );
     let message = fails(&mut run("none", &["init_checkpoint=nowhere"]));
     assert!(
-        message.contains("nowhere: expected a model to continue from"),
+        message.contains("nowhere: there is no such file or folder"),
         "{message}"
     );
     // The same tokens in another order.

@@ -118,6 +118,76 @@ fn memory_does_not_grow_over_steps() {
 }
 
 #[test]
+fn a_run_goes_on_with_its_own_examples_and_says_what_is_damaged() {
+    let place = Place::new();
+    let run = || place.pretrain("m", &["num_train_steps=4"]);
+    let said = |command: &mut Command| String::from_utf8(succeeds(command).stderr).unwrap();
+    succeeds(&mut run());
+    let model = place.path("models/m/model.bpk");
+    let made = fs::read(&model).unwrap();
+
+    // As many examples in another order.
+    let records = place.path("pretrain_tfrecords");
+    let mut files: Vec<PathBuf> = fs::read_dir(&records)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let swap = || {
+        let beside = records.join("beside");
+        fs::rename(&files[0], &beside).unwrap();
+        fs::rename(&files[1], &files[0]).unwrap();
+        fs::rename(&beside, &files[1]).unwrap();
+    };
+    swap();
+    let message = fails(&mut run());
+    assert!(
+        message.contains("(pretrain_tfrecords, its examples' checksum: \"crc32c "),
+        "{message}"
+    );
+    swap();
+
+    let log = place.path("models/m/pretrain_log.jsonl");
+    let mut lines: Vec<String> = fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines[1] = "garbage".to_owned();
+    let damaged = lines.join("\n") + "\n";
+    fs::write(&log, &damaged).unwrap();
+    let told = said(&mut run());
+    assert!(told.contains("line 2 is damaged and left out"), "{told}");
+    assert!(told.contains("no lines for steps 1,"), "{told}");
+    let kept = fs::read_to_string(log.with_extension("jsonl.damaged")).unwrap();
+    assert_eq!(kept, damaged);
+
+    let weights = place.path("models/m/checkpoint-4/model.bpk");
+    let mut bytes = fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let told = said(&mut run());
+    assert!(told.contains("checkpoint-4.damaged"), "{told}");
+    assert!(
+        told.contains("resuming from ./models/m/checkpoint-2"),
+        "{told}"
+    );
+    assert!(fs::read(&model).unwrap() == made, "another model");
+
+    // Without a checkpoint the model would be replaced by another.
+    for step in ["checkpoint-2", "checkpoint-4"] {
+        fs::remove_dir_all(place.path(&format!("models/m/{step}"))).unwrap();
+    }
+    let message = fails(&mut place.pretrain("m", &["num_train_steps=4", "seed=5"]));
+    assert!(
+        message.contains("found only the model of a run that has ended"),
+        "{message}"
+    );
+    assert!(fs::read(&model).unwrap() == made, "another model");
+}
+
+#[test]
 fn a_run_leaves_a_model_and_goes_on_bit_for_bit() {
     let place = Place::new();
     let output = succeeds(&mut place.pretrain("m", &[]));
@@ -384,6 +454,12 @@ fn hours_make_the_run_that_their_steps_make() {
         "{message}"
     );
     without_checkpoints();
+    let message = fails(&mut other("disc_weight=40"));
+    assert!(
+        message.contains("found only the model of a run that has ended"),
+        "{message}"
+    );
+    fs::remove_file(place.path("models/timed/model.bpk")).unwrap();
     let said = String::from_utf8(succeeds(&mut other("disc_weight=40")).stderr).unwrap();
     for part in [
         "belongs to another run (disc_weight: 50.0 there, 40.0 now)",

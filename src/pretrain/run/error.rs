@@ -48,6 +48,11 @@ pub enum Error {
     )]
     ForeignModel { model_dir: PathBuf, file: String },
     #[error(
+        "{model_dir}: expected a checkpoint to go on from, found only the model of a run that has ended; choose \
+         another --model-name, or give --restart to move the folder aside"
+    )]
+    OnlyModel { model_dir: PathBuf },
+    #[error(
         "{path}: expected initial weights outside {model_dir}, which --restart moves aside; choose another \
          --model-name, or move the folder and give its new place as init_checkpoint"
     )]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::error::{Error, io_of};
+use super::error::Error;
 use crate::{
     config::PretrainConfig,
     model::{folder::lies_in, parameters::StoredParameters},
@@ -21,26 +21,24 @@ pub(super) struct Initial {
     /// Where they are: as given, and the record's folder.
     places: Vec<PathBuf>,
     /// Has a converted generator.
-    _folder: Option<TempDir>,
+    _converted: Option<TempDir>,
 }
 
 impl Initial {
-    /// Opens them. A generator that has to be converted is kept in a temporary folder until this is dropped.
+    /// Opens them.
     ///
     /// # Errors
-    /// If they cannot be read, or the folder cannot be made.
+    /// If they cannot be read, or a generator cannot be converted.
     pub fn open(config: &PretrainConfig, progress: &Progress) -> Result<Self, Error> {
         let Some(path) = &config.init_checkpoint else {
             return Ok(Self::default());
         };
-        let folder = tempfile::tempdir().map_err(io_of(std::env::temp_dir(), "writing"))?;
-        let scratch = folder.path().join("generator.bpk");
-        let (found, stored) = model_files::open(path, &scratch, progress)?;
+        let opened = model_files::open(path, progress)?;
         Ok(Self {
-            identity: Some(stored.identity()?),
-            stored: Some(stored),
-            places: vec![path.clone(), found.path],
-            _folder: Some(folder),
+            identity: Some(opened.stored.identity()?),
+            stored: Some(opened.stored),
+            places: vec![path.clone(), opened.folder],
+            _converted: opened.converted,
         })
     }
 

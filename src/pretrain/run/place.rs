@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use checkpoints_convert::RECORD_FILE;
+
 use super::error::{Error, io_of};
 use crate::{
     pretrain::step_log,
@@ -38,4 +40,17 @@ pub fn take(
         });
     }
     Ok(lock)
+}
+
+/// Refuses a folder with a model that a run without a checkpoint would replace.
+///
+/// # Errors
+/// If it has one.
+pub fn check_unfinished(model_dir: &Path) -> Result<(), Error> {
+    match model_dir.join(RECORD_FILE).is_file() {
+        true => Err(Error::OnlyModel {
+            model_dir: model_dir.into(),
+        }),
+        false => Ok(()),
+    }
 }

@@ -36,49 +36,10 @@ impl TrainLog {
         log_every: u64,
         note: &mut dyn FnMut(String),
     ) -> io::Result<Self> {
-        run_folder::remove_link(path, note)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        let found = Lines::read(&file, next_step)?;
-        if found.damaged > 0 {
-            let aside = run_folder::aside(path, "damaged");
-            std::fs::copy(path, &aside)?;
-            note(format!(
-                "{}: {}; the file as it was: {}",
-                path.display(),
-                match (found.damaged, found.first_damaged) {
-                    (1, line) => format!("line {line} is damaged and left out"),
-                    (damaged, line) => format!(
-                        "{damaged} damaged lines, the first of them line {line}, are left out"
-                    ),
-                },
-                aside.display()
-            ));
-        }
-        let missing = missing(&found.steps, next_step, log_every);
-        if !missing.is_empty() {
-            note(format!(
-                "{}: no lines for steps {}, which were trained earlier",
-                path.display(),
-                listed(&missing)
-            ));
-        }
-        let mut log = Self {
+        Ok(Self {
             path: path.into(),
-            file,
-        };
-        if found.is_beginning {
-            log.file.set_len(found.kept.len() as u64)?;
-            log.file.seek(SeekFrom::End(0))?;
-        } else {
-            write_whole(path, |out| out.write_all(&found.kept))?;
-            log.file = OpenOptions::new().append(true).open(path)?;
-        }
-        Ok(log)
+            file: open(path, next_step, log_every, step_of, note)?,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -97,9 +58,66 @@ impl TrainLog {
     }
 }
 
+/// Opens a log as [`TrainLog::resume`] does; `step_of` returns the step of a complete line, or `None` if it
+/// is damaged.
+///
+/// # Errors
+/// If the file cannot be read or written.
+pub fn open(
+    path: &Path,
+    next_step: u64,
+    log_every: u64,
+    step_of: fn(&[u8]) -> Option<u64>,
+    note: &mut dyn FnMut(String),
+) -> io::Result<File> {
+    run_folder::remove_link(path, note)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let found = Lines::read(&file, next_step, step_of)?;
+    if found.damaged > 0 {
+        let aside = run_folder::aside(path, "damaged");
+        std::fs::copy(path, &aside)?;
+        note(format!(
+            "{}: {}; the file as it was: {}",
+            path.display(),
+            match (found.damaged, found.first_damaged) {
+                (1, line) => format!("line {line} is damaged and left out"),
+                (damaged, line) =>
+                    format!("{damaged} damaged lines, the first of them line {line}, are left out"),
+            },
+            aside.display()
+        ));
+    }
+    let missing = missing(&found.steps, next_step, log_every);
+    if !missing.is_empty() {
+        note(format!(
+            "{}: no lines for steps {}, which were trained earlier",
+            path.display(),
+            listed(&missing)
+        ));
+    }
+    if found.is_beginning {
+        file.set_len(found.kept.len() as u64)?;
+        file.seek(SeekFrom::End(0))?;
+        return Ok(file);
+    }
+    write_whole(path, |out| out.write_all(&found.kept))?;
+    OpenOptions::new().append(true).open(path)
+}
+
+/// The step of a line of the log.
+fn step_of(line: &[u8]) -> Option<u64> {
+    let record = serde_json::from_slice::<StepRecord>(line).ok()?;
+    Some(record.step)
+}
+
 /// Returns whether a file has contents, but none of what a run writes into its log.
 pub fn is_foreign(path: &Path) -> bool {
-    let found = File::open(path).and_then(|file| Lines::read(&file, u64::MAX));
+    let found = File::open(path).and_then(|file| Lines::read(&file, u64::MAX, step_of));
     found.is_ok_and(|found| found.damaged > 0 && found.steps.is_empty())
 }
 
@@ -119,7 +137,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn read(file: &File, next_step: u64) -> io::Result<Self> {
+    fn read(file: &File, next_step: u64, step_of: fn(&[u8]) -> Option<u64>) -> io::Result<Self> {
         let mut found = Self {
             is_beginning: true,
             ..Self::default()
@@ -139,15 +157,12 @@ impl Lines {
             if read == 0 {
                 break;
             }
-            let record = line
-                .ends_with(b"\n")
-                .then(|| serde_json::from_slice::<StepRecord>(&line).ok())
-                .flatten();
-            is_log |= record.is_some();
-            match record {
-                Some(record) if record.step < next_step => {
+            let step = step_of(&line).filter(|_| line.ends_with(b"\n"));
+            is_log |= step.is_some();
+            match step {
+                Some(step) if step < next_step => {
                     let before = found.steps.last();
-                    if before.is_some_and(|&before| record.step <= before) {
+                    if before.is_some_and(|&before| step <= before) {
                         // A step that is already there.
                         skipped = true;
                         continue;
@@ -159,7 +174,7 @@ impl Lines {
                         found.damaged += doubtful;
                         doubtful = 0;
                     }
-                    found.steps.push(record.step);
+                    found.steps.push(step);
                     found.is_beginning &= !skipped;
                     found.kept.extend_from_slice(&line);
                 }
