@@ -1,8 +1,10 @@
 //! Times training steps and predictions on random weights and random tokens.
 //!
 //! A reading covers whole steps: the device is synchronised before the clock is read. Batches go
-//! through the same step and the same prediction as a real run's.
+//! through the same step and the same prediction as a real run's. [`agreement`] compares a device's steps
+//! with the CPU's.
 
+pub mod agreement;
 pub mod pretrain;
 mod timing;
 

@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use anyhow::Context;
+use burn::tensor::Device;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{GlobalArgs, compute::parse_device, ranked::device_of};
 use crate::{
+    bench::agreement::{self, Computed},
     config::Precision,
     device::{self, AdapterInfo, ByteSize, Chosen, DeviceRequest, choose, list},
     kernels::{
@@ -51,6 +53,12 @@ pub struct DevicesArgs {
     /// Clear the stored measurements and crashes of all devices, and exit
     #[arg(long)]
     pub forget: bool,
+    /// Compute training steps of a small model on the device and on the CPU, compare them, and exit
+    ///
+    /// The steps contain every kernel of fine-tuning. The exit code is 3 if the device computes something
+    /// else than the CPU.
+    #[arg(long, conflicts_with = "forget")]
+    pub check: bool,
 }
 
 /// Prints the list.
@@ -68,6 +76,9 @@ pub(super) fn run(
             true => forget(global, out),
             false => Ok(()),
         };
+    }
+    if args.check {
+        return check(&choose(device_of(args.device, ranks))?, global, out);
     }
     if !ranks.is_alone() {
         return write_ranks(args.device, global, ranks, out);
@@ -141,6 +152,60 @@ fn forget(global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         false => writeln!(out, "{said}")?,
     }
     Ok(())
+}
+
+/// Compares a device's training steps with the CPU's, in each format that it supports.
+///
+/// # Errors
+/// If one differs, or the device fails.
+fn check(chosen: &Chosen, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if chosen.adapter.is_none() {
+        anyhow::bail!(
+            "--check: expected a GPU, found {}, whose steps others are compared with; give --device gpu",
+            chosen.short()
+        );
+    }
+    let expected = Computed::on(&Device::flex(), Arithmetic::default())?;
+    let halves = chosen
+        .f16
+        .then_some((Precision::F16, "--precision f32 or --device cpu"));
+    let formats = [(Precision::F32, "--device cpu")].into_iter().chain(halves);
+    let (mut told, mut wrong) = (Map::new(), None);
+    for (precision, advice) in formats {
+        let cache = AutotuneCache::of_user();
+        let encoder = agreement::encoder();
+        let arithmetic = Arithmetic::on(chosen, precision, &encoder, agreement::TOKENS, &cache)?;
+        let found = Computed::on(&chosen.device, arithmetic)?.agreement(&expected);
+        let is_right = found.is_right(arithmetic.layers);
+        told.insert(
+            precision.word().to_owned(),
+            json!({"apart": found, "right": is_right}),
+        );
+        if !global.json {
+            let said = if is_right { "as the CPU does" } else { "WRONG" };
+            writeln!(
+                out,
+                "{} in {}: {said}: {found}",
+                chosen.name,
+                precision.word()
+            )?;
+        }
+        if !is_right && wrong.is_none() {
+            wrong = Some(device::Error::Disagrees {
+                name: chosen.name.clone(),
+                format: precision.word(),
+                found: found.to_string(),
+                advice,
+            });
+        }
+    }
+    if global.json {
+        writeln!(out, "{:#}", json!({"device": chosen.name, "check": told}))?;
+    }
+    match wrong {
+        Some(wrong) => Err(wrong.into()),
+        None => Ok(()),
+    }
 }
 
 /// Times each kernel variant that the device supports, per operand format, and stores the choice for runs of

@@ -48,6 +48,16 @@ pub enum Error {
     #[error("{name}: trying kernels failed: {reason}; check its driver, or give --device cpu")]
     Products { name: String, reason: String },
     #[error(
+        "{name}: expected training steps like the CPU's, found others in {format}: {found}; update its driver, \
+         or give {advice}"
+    )]
+    Disagrees {
+        name: String,
+        format: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+    #[error(
         "{name}: expected a kernel that computes {operation} correctly, found none ({found}); update its \
          driver, or give {advice}"
     )]

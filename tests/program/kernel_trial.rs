@@ -109,3 +109,34 @@ fn a_trial_that_the_user_ends_is_no_crash() {
     assert_eq!(next.status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("skipped for a week"), "{stderr}");
 }
+
+#[test]
+fn a_device_is_checked_against_the_cpu() {
+    if crate::support::gpu().is_none() {
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let check = |device: &str, more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_electra"))
+            .args(["devices", "--check", "--device", device])
+            .args(more)
+            .env("XDG_CACHE_HOME", cache.path())
+            .output()
+            .unwrap()
+    };
+    let checked = check("gpu", &["--json"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked));
+    let told: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let formats = told["check"].as_object().unwrap();
+    assert!(formats.contains_key("f32"), "{told}");
+    for (format, found) in formats {
+        assert_eq!(found["right"], true, "{told}");
+        // Another device's sums are in another order: equal figures would be the CPU's own.
+        let weights = found["apart"]["weights"].as_f64().unwrap();
+        assert!(weights > 0.0 && weights < 1e-2, "{format}: {told}");
+    }
+    let refused = check("cpu", &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = text(&refused);
+    assert!(said.contains("--check: expected a GPU, found"), "{said}");
+}
