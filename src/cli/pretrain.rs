@@ -300,11 +300,10 @@ fn of_weights(
     config: &PretrainConfig,
     checkpoint: Option<&Path>,
 ) -> anyhow::Result<Option<Vocabulary>> {
-    let weights = match (config.do_train, checkpoint) {
-        // A run that goes on compares its settings itself.
-        (true, Some(_)) => None,
-        (true, None) => config.init_checkpoint.as_deref(),
-        (false, checkpoint) => checkpoint,
+    // A run that goes on opens them, too, and begins anew if no checkpoint is intact.
+    let weights = match config.do_train {
+        true => config.init_checkpoint.as_deref(),
+        false => checkpoint,
     };
     let Some(weights) = weights else {
         return Ok(None);

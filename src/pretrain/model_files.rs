@@ -56,8 +56,8 @@ pub enum Error {
         source: std::io::Error,
     },
     #[error(
-        "{path}: its generator cannot be converted into a temporary folder in {folder}: {source}; set TMPDIR \
-         to a folder with room, or convert the checkpoint first with --with-generator"
+        "{path}: its generator cannot be converted into a temporary folder in {folder}: {source}; if that lacks \
+         room, set TMPDIR to another folder, or convert the checkpoint first with --with-generator"
     )]
     Converted {
         path: PathBuf,

@@ -45,7 +45,6 @@ use crate::{
     eval::origin::Origin,
     kernels::formats::Element,
     model::{
-        absent::newest_step,
         arithmetic::Arithmetic,
         parameters::{ParameterSource, StoredParameters},
     },
@@ -54,6 +53,7 @@ use crate::{
     stop::Stop,
     train::{
         adam::Adam,
+        checkpoint,
         course::{Begin, Course, agree_on_weights, compare_last_weights},
         disk_space,
         memory::PeakMemory,
@@ -118,11 +118,15 @@ impl Pretraining<'_> {
             initial.check_outside(model_dir)?;
             fresh = Some(self.build(&device, initial.stored.as_mut())?);
         }
+        if self.config.hours.is_some() && fresh.take().is_some() {
+            // The time per step is measured without them in memory.
+            initial = Initial::open(self.config, self.progress)?;
+        }
         let mut note = |line: String| self.progress.note(&line);
         let _lock = place::take(model_dir, self.restart, &mut note)?;
         let _held = self.stop.hold();
         run_folder::tidy(model_dir, &mut note)?;
-        if newest_step(model_dir).is_none() {
+        if checkpoint::newest(model_dir, &mut note)?.is_none() {
             place::check_unfinished(model_dir)?;
         }
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);

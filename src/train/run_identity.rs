@@ -79,6 +79,8 @@ fn named(key: &str) -> String {
         Some("initial_weights") => "init_checkpoint, its weights' checksum".to_owned(),
         Some("examples") => "pretrain_tfrecords, its examples".to_owned(),
         Some(EXAMPLES_CHECKSUM) => "pretrain_tfrecords, its examples' checksum".to_owned(),
+        // Ranks compare the values without the folder's name.
+        None if key == EXAMPLES_CHECKSUM => "pretrain_tfrecords, its examples' checksum".to_owned(),
         Some(key) => key.to_owned(),
         None => key.to_owned(),
     }
