@@ -3,18 +3,13 @@
 use indicatif::HumanCount;
 
 use super::{Finetune, RunData};
-use crate::{
-    counted::grouped,
-    model::{description::described_in, folder},
-};
+use crate::{counted::grouped, model::description::trained_positions};
 
 impl Finetune<'_> {
     /// Warns if features of any file reach positions that pre-training has not trained.
     pub(super) fn warn_of_untrained_positions(&self, data: &RunData) {
         let initial = self.config.init_checkpoint.as_deref();
-        // What cannot be read is reported where it matters.
-        let described = initial.and_then(|path| folder::config_file(&described_in(path)).ok()?);
-        let Some(trained) = described.and_then(|described| described.trained_positions()) else {
+        let Some(trained) = initial.and_then(trained_positions) else {
             return;
         };
         let files = data.train.iter().chain(&data.dev);

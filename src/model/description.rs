@@ -84,6 +84,14 @@ pub fn described_in(record: &Path) -> PathBuf {
     }
 }
 
+/// Returns how many positions the pre-training of the model at `path` has trained, if its description says
+/// so.
+pub fn trained_positions(path: &Path) -> Option<usize> {
+    // What cannot be read is reported where it matters.
+    let described = folder::config_file(&described_in(path)).ok()?;
+    described?.trained_positions()
+}
+
 /// Returns what the record in a folder says, as [`describe`] does, whatever else is in the folder.
 ///
 /// # Errors

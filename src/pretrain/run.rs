@@ -126,8 +126,11 @@ impl Pretraining<'_> {
         let _lock = place::take(model_dir, self.restart, &mut note)?;
         let _held = self.stop.hold();
         run_folder::tidy(model_dir, &mut note)?;
-        if checkpoint::newest(model_dir, &mut note)?.is_none() {
-            place::check_unfinished(model_dir)?;
+        // A checkpoint is read whole to see whether it is intact: only beside a model.
+        if let Err(error) = place::check_unfinished(model_dir)
+            && checkpoint::newest(model_dir, &mut note)?.is_none()
+        {
+            return Err(error);
         }
         let mut micro_batch_size = self.micro_batch_size(self.config.train_batch_size, None);
         let config = &self.scheduled(&device, probe.as_ref(), &mut micro_batch_size)?;

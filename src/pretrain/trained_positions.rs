@@ -1,12 +1,7 @@
 //! How many positions a pre-trained model has learned. Fine-tuned on longer text, it would read the others,
 //! whose embeddings are as they were initialised.
 
-use std::path::Path;
-
-use crate::{
-    config::PretrainConfig,
-    model::{description::described_in, folder},
-};
+use crate::{config::PretrainConfig, model::description};
 
 /// The positions that a run trains on examples of up to `longest` tokens, or that its initial weights have
 /// learned before; `None` if those do not say.
@@ -14,19 +9,13 @@ pub fn trained_positions(config: &PretrainConfig, longest: usize) -> Option<usiz
     let own = longest.min(config.max_seq_length);
     match &config.init_checkpoint {
         None => Some(own),
-        Some(weights) => Some(told(weights)?.max(own)),
+        Some(weights) => Some(description::trained_positions(weights)?.max(own)),
     }
-}
-
-/// What the description of the model at `path` says.
-fn told(path: &Path) -> Option<usize> {
-    let described = folder::config_file(&described_in(path)).ok()?;
-    described?.trained_positions()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, path::Path};
 
     use serde_json::json;
 
